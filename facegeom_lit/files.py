@@ -1,0 +1,70 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facegeom_lit.errors import FaceGeomError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+
+    A reader never sees half a file, and a crash leaves what stood there before.
+
+    Args:
+        path: Where the file shall stand. Missing parent folders are made.
+
+    Yields:
+        The path to write to, with the suffix of `path` kept (writers choose formats by it).
+
+    Raises:
+        FaceGeomError: When the file cannot be written (no space, no permission).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise FaceGeomError(
+            f"Cannot write {path}: {error.strerror or error}. Free some space or choose another "
+            "folder, then run the same command again: what was complete is kept."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all.
+
+    Raises:
+        FaceGeomError: When the file cannot be written.
+        ValueError: When `value` holds a NaN or an infinity, which JSON has no word for.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FaceGeomError: When the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FaceGeomError(f"{path} does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FaceGeomError(f"{path} is not a JSON file: {error}") from error
