@@ -1,0 +1,184 @@
+"""Where the faces of a run come from: generated, a folder, or a labelled table.
+
+Each source is a choice of the `data` config group and gives the same `RunData`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from facegeom_lit.attributes import AttributeSpec, attribute
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.folder import read_csv, read_folder
+from facegeom_lit.faces.lattice import Lattice
+from facegeom_lit.synthesis.cached import prepare_face_set
+from facegeom_lit.synthesis.photometric_lattice import photometric_lattice
+from facegeom_lit.synthesis.recipe import recipe_from_config
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """The faces of one run.
+
+    Args:
+        train: Training faces.
+        evaluation: Evaluation face sets by name, each embedded once per validation. People in
+            them are never trained on.
+        lattice: The lattice that the geometry is measured on.
+        lattice_set: Name of its face set in `evaluation`.
+        verification_set: Name of the set for verification and cross-model alignment.
+    """
+
+    train: FaceSet
+    evaluation: dict[str, FaceSet]
+    lattice: Lattice
+    lattice_set: str
+    verification_set: str
+
+    def __post_init__(self) -> None:
+        """Refuse people who are both trained on and judged.
+
+        Raises:
+            FaceGeomError: When an identity stands on both sides.
+        """
+        trained = set(self.train.identities)
+        for name, faces in self.evaluation.items():
+            both = sorted(trained & set(faces.identities))
+            if both and faces.card.get("source") == self.train.card.get("source"):
+                raise FaceGeomError(
+                    f"{len(both)} identities are both trained on and judged in {name!r}, the "
+                    f"first is {both[0]!r}. Split by identity."
+                )
+
+
+def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
+    """Make (or find again in the cache) the face sets that `synthesis` describes."""
+    maker = instantiate(cfg.synthesis.maker)
+    root = Path(cfg.paths.cache) / "facesets"
+    measured = tuple(cfg.evaluation.measured)
+
+    def prepare(kind: str, **choices: Any) -> FaceSet:
+        return prepare_face_set(recipe_from_config(kind, cfg.synthesis, **choices), maker, root)
+
+    lattice_faces = prepare("lattice", measured=measured)
+    return RunData(
+        train=prepare("training", attribute=target, seed=cfg.seed),
+        evaluation={"lattice": lattice_faces, "verification": prepare("verification")},
+        lattice=Lattice.from_face_set(lattice_faces),
+        lattice_set="lattice",
+        verification_set="verification",
+    )
+
+
+def folder(
+    cfg: DictConfig,
+    target: AttributeSpec | None,
+    *,
+    root: str,
+    judge_every: int,
+    lattice_nodes: int,
+    verification_images: int,
+) -> RunData:
+    """Read aligned faces from identity sub-folders and split them by identity.
+
+    Image attributes are moved on the judging people's images to make the lattice; facial ones
+    cannot be moved on a given photo here.
+
+    Raises:
+        FaceGeomError: When the target or no measured attribute is an image attribute.
+    """
+    if target is not None and target.kind != "image":
+        raise FaceGeomError(
+            f"attribute={target.name} is a facial attribute, which data=folder cannot move on "
+            "given photos. Choose an image attribute (brightness, contrast, hue, ...) or none, or "
+            "data=labelled with a table of measured values."
+        )
+    faces = read_folder(root)
+    train, judge = split_identities(faces, judge_every)
+    measured = [name for name in cfg.evaluation.measured if attribute(name).kind == "image"]
+    if not measured:
+        raise FaceGeomError(
+            "evaluation.measured holds no image attribute, and data=folder can move no other. "
+            "Add one of brightness, contrast, hue, saturation, blur, noise, jpeg, low_resolution."
+        )
+    lattice_faces = photometric_lattice(
+        judge, measured, lattice_nodes, Path(cfg.paths.cache) / "facesets"
+    )
+    return RunData(
+        train=train,
+        evaluation={"lattice": lattice_faces, "verification": first_images(judge, verification_images)},
+        lattice=Lattice.from_face_set(lattice_faces),
+        lattice_set="lattice",
+        verification_set="verification",
+    )
+
+
+def labelled(
+    cfg: DictConfig,
+    target: AttributeSpec | None,
+    *,
+    root: str,
+    images: str,
+    table: str,
+    columns: DictConfig,
+    fixed: Sequence[str],
+    max_span: float | None,
+    judge_every: int,
+) -> RunData:
+    """Read faces whose attribute is known by measurement, and split them by identity.
+
+    The lattice joins images of neighbouring values: see `Lattice.from_values`.
+
+    Raises:
+        FaceGeomError: When the targeted attribute is not a column of the table.
+    """
+    if target is None or target.name not in columns:
+        raise FaceGeomError(
+            f"data.columns knows {list(columns)}; choose attribute= one of them "
+            f"(got {target.name if target else 'none'})."
+        )
+    base = Path(root)
+    faces = read_csv(base / images, base / table, columns=dict(columns), extra=tuple(fixed))
+    train, judge = split_identities(faces, judge_every)
+    lattice = Lattice.from_values(judge, target.name, fixed=tuple(fixed), max_span=max_span)
+    return RunData(
+        train=train,
+        evaluation={"judge": judge},
+        lattice=lattice,
+        lattice_set="judge",
+        verification_set="judge",
+    )
+
+
+def split_identities(faces: FaceSet, judge_every: int) -> tuple[FaceSet, FaceSet]:
+    """Split by identity: of the sorted people every `judge_every`-th one judges.
+
+    Raises:
+        FaceGeomError: When one side would hold fewer than two people.
+    """
+    judges = faces.classes[judge_every - 1 :: judge_every] if judge_every > 1 else []
+    rest = [name for name in faces.classes if name not in set(judges)]
+    if min(len(judges), len(rest)) < 2:
+        raise FaceGeomError(
+            f"{len(faces.classes)} identities with data.judge_every={judge_every} leave "
+            f"{len(rest)} to train and {len(judges)} to judge; each side needs at least 2."
+        )
+    return faces.where(identities=rest), faces.where(identities=judges)
+
+
+def first_images(faces: FaceSet, count: int) -> FaceSet:
+    """Keep the first `count` images of each identity."""
+    taken: dict[str, int] = {}
+    chosen = []
+    for row, name in enumerate(faces.identities):
+        if taken.get(name, 0) < count:
+            taken[name] = taken.get(name, 0) + 1
+            chosen.append(row)
+    return faces.select(chosen)
