@@ -1,0 +1,1 @@
+"""Pure tensors in, tensors out: energies, maps, verification and identification."""
