@@ -1,0 +1,249 @@
+"""The face set: aligned face images with identity, attributes and provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.codec import decode
+from facegeom_lit.faces.images import ShardImages, open_shard
+from facegeom_lit.faces.schema import FIXED_COLUMNS, IMAGE_COLUMN, SHARD_PATTERN, table_from_rows
+from facegeom_lit.files import read_json
+
+CARD = "card.json"
+
+
+class FaceSet:
+    """A table of face images, on disk as Parquet shards or as image files.
+
+    Everything but the images is held in memory (some hundred bytes a row); images are read and
+    decoded one at a time, so a set may be larger than memory.
+
+    Args:
+        table: All columns of `facegeom_lit.faces.schema` but `image`.
+        folder: What relative paths in the column `path` are relative to.
+        images: Where rows without a `path` find their bytes.
+        rows: Row of `images` for each row of `table`; default: the same.
+        card: Recipe, versions and content hash, as stored beside the set.
+
+    Attributes:
+        table: The columns but for the images, a `pyarrow.Table`.
+        card: What is known of how the set was made.
+
+    Example:
+        >>> faces = FaceSet.from_rows([{"identity": "ada", "path": "a.png", "age": 30.0}], ["age"])
+        >>> len(faces), faces.classes, faces.attribute("age").tolist()
+        (1, ['ada'], [30.0])
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        *,
+        folder: Path | None = None,
+        images: ShardImages | None = None,
+        rows: NDArray[np.int64] | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.table = table
+        self.card = dict(card or {})
+        self._folder = folder or Path()
+        self._images = images
+        self._rows = np.arange(len(table)) if rows is None else rows
+        self._paths: list[str | None] = table["path"].to_pylist()
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Sequence[Mapping[str, Any]],
+        attributes: Sequence[str] = (),
+        *,
+        folder: Path | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> FaceSet:
+        """Make a face set of image files.
+
+        Args:
+            rows: One mapping per image, with `identity`, `path` and any other column.
+            attributes: Names of the attribute columns.
+            folder: What the paths are relative to.
+            card: Where the set comes from.
+        """
+        table = table_from_rows(rows, attributes).drop_columns([IMAGE_COLUMN])
+        return cls(table, folder=folder, card=card)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, verify: bool = False) -> FaceSet:
+        """Open a face set on disk.
+
+        Args:
+            folder: Where its shards and `card.json` stand.
+            verify: Compute the content hash anew and compare it with the card's.
+
+        Raises:
+            FaceGeomError: When it is not there, not complete, damaged, or not what its card says.
+        """
+        folder = Path(folder)
+        shards = sorted(folder.glob(SHARD_PATTERN))
+        if not (folder / CARD).is_file():
+            raise FaceGeomError(f"{folder} is not a face set: it has no {CARD}.")
+        card = read_json(folder / CARD)
+        if not card.get("complete") or not shards:
+            raise FaceGeomError(
+                f"The face set {folder} is not complete. Run the command that makes it again: it "
+                "continues where it stopped."
+            )
+        tables, counts = [], []
+        for shard in shards:
+            file = open_shard(shard)
+            names = [name for name in file.schema_arrow.names if name != IMAGE_COLUMN]
+            tables.append(file.read(columns=names, use_threads=False))
+            counts.append(file.metadata.num_rows)
+        if sum(counts) != card["rows"]:
+            raise FaceGeomError(
+                f"The face set {folder} has {sum(counts)} rows in {len(shards)} shards, its card "
+                f"says {card['rows']}. Run the command that makes it again."
+            )
+        images = ShardImages(shards, counts)
+        faces = cls(pa.concat_tables(tables), folder=folder, images=images, card=card)
+        if verify and (found := faces.compute_hash()) != card["hash"]:
+            raise FaceGeomError(
+                f"The content of {folder} has hash {found[:12]}, its card says "
+                f"{card['hash'][:12]}. Delete the folder and make the face set again."
+            )
+        return faces
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"FaceSet({len(self)} images, {len(self.classes)} identities, {self._folder})"
+
+    @cached_property
+    def identities(self) -> list[str]:
+        """Identity of each row."""
+        return self.table["identity"].to_pylist()
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The different identities, sorted."""
+        return sorted(set(self.identities))
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """int64 (N,): index of each row's identity in `classes`."""
+        number = {name: index for index, name in enumerate(self.classes)}
+        return torch.tensor([number[name] for name in self.identities], dtype=torch.int64)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attribute columns."""
+        return tuple(name for name in self.table.column_names if name not in FIXED_COLUMNS)
+
+    def attribute(self, name: str) -> Tensor:
+        """Return float32 (N,), NaN where the value is unknown.
+
+        Raises:
+            FaceGeomError: When the set has no such attribute.
+        """
+        if name not in self.attributes:
+            known = ", ".join(self.attributes) or "none"
+            raise FaceGeomError(f"{self!r} has no attribute {name!r}. It has: {known}.")
+        values = self.table[name].to_numpy().astype(np.float32)
+        return torch.from_numpy(values.copy())
+
+    def name_of(self, index: int) -> str:
+        """Return what row `index` is called in messages."""
+        path = self._paths[index]
+        return (
+            str(self._folder / path) if path else f"row {int(self._rows[index])} of {self._folder}"
+        )
+
+    def encoded(self, index: int) -> bytes:
+        """Return the encoded image of row `index`.
+
+        Raises:
+            FaceGeomError: When its file cannot be read.
+        """
+        path = self._paths[index]
+        if path is None:
+            if self._images is None:
+                raise FaceGeomError(f"{self.name_of(index)} has neither an image nor a path.")
+            return self._images.read(int(self._rows[index]))
+        try:
+            return (self._folder / path).read_bytes()
+        except OSError as error:
+            raise FaceGeomError(f"Cannot read {self.name_of(index)}: {error.strerror}.") from error
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """Return uint8 (H, W, 3), RGB.
+
+        Raises:
+            FaceGeomError: When it cannot be read or decoded; the message names the image.
+        """
+        return decode(self.encoded(index), self.name_of(index))
+
+    def select(self, indices: Iterable[int] | Tensor) -> FaceSet:
+        """Return the rows `indices`, in that order."""
+        rows = np.asarray(indices if isinstance(indices, Tensor) else list(indices), dtype=np.int64)
+        card = {key: value for key, value in self.card.items() if key not in ("hash", "rows")}
+        return FaceSet(
+            self.table.take(pa.array(rows)),
+            folder=self._folder,
+            images=self._images,
+            rows=self._rows[rows],
+            card=card,
+        )
+
+    def where(
+        self, *, split: str | None = None, identities: Collection[str] | None = None
+    ) -> FaceSet:
+        """Return the rows of a split and/or of some identities.
+
+        Raises:
+            FaceGeomError: When there is no such split, or an identity is not in the set.
+        """
+        if unknown := sorted(set(identities or ()) - set(self.classes)):
+            raise FaceGeomError(f"{self!r} has no identity {', '.join(unknown[:10])}.")
+        splits = self.table["split"].to_pylist()
+        if split is not None and split not in splits:
+            known = ", ".join(map(repr, sorted(set(splits))))
+            raise FaceGeomError(f"{self!r} has no split {split!r}. It has: {known}.")
+        wanted = set(self.classes if identities is None else identities)
+        return self.select(
+            index
+            for index, name in enumerate(self.identities)
+            if name in wanted and split in (None, splits[index])
+        )
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the content: from the card of a set on disk, else computed once."""
+        return self.card.get("hash") or self.compute_hash()
+
+    def compute_hash(self) -> str:
+        """Hash every row with its encoded image, one at a time, however the rows are sharded.
+
+        Unknown values and the place of a file do not count, so an attribute column without a
+        single value changes nothing.
+        """
+        total = sha256()
+        rows = self.table.drop_columns(["path"])
+        for index, row in enumerate(
+            r for batch in rows.to_batches(4096) for r in batch.to_pylist()
+        ):
+            known = {name: value for name, value in row.items() if value is not None}
+            total.update(json.dumps(known, sort_keys=True).encode())
+            total.update(sha256(self.encoded(index)).digest())
+        return total.hexdigest()

@@ -1,0 +1,130 @@
+"""Readers of faces that stand in folders: by identity sub-folder, or with a table of labels."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from csv import DictReader
+from pathlib import Path
+from typing import Any
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.face_set import FaceSet
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"})
+
+
+def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
+    """Read `root/<identity>/<image>`, sub-folders of an identity included.
+
+    Args:
+        root: The folder whose sub-folders are identities. An identity may have one image; who
+            needs more asks `check_identities`.
+        verify: Decode every image once now, so that a broken file is found before the work.
+
+    Returns:
+        The set, ordered by identity and path. Images stay where they are.
+
+    Raises:
+        FaceGeomError: When the folder or an identity is empty, or an image cannot be read.
+    """
+    root = _existing(root)
+    folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
+    rows: list[dict[str, Any]] = []
+    left_out: list[Path] = []
+    for folder in folders:
+        files = sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
+        images = [file for file in files if file.suffix.lower() in SUFFIXES]
+        left_out += [file for file in files if file.suffix.lower() not in SUFFIXES]
+        if not images:
+            raise FaceGeomError(f"The identity folder {folder} holds no image. Remove it.")
+        for file in images:
+            path = file.relative_to(root).as_posix()
+            rows.append({"identity": folder.name, "path": path, "source": root.name})
+    if not rows:
+        raise FaceGeomError(f"{root} has no identity sub-folders: expected {root}/NAME/IMAGE.png.")
+    if left_out:
+        warnings.warn(
+            f"{len(left_out)} files in {root} are no images by their suffix and are left out, "
+            f"e.g. {left_out[0]}",
+            stacklevel=2,
+        )
+    return _checked(FaceSet.from_rows(rows, folder=root, card={"reader": "folder"}), verify)
+
+
+def read_csv(
+    root: str | Path,
+    csv: str | Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    verify: bool = True,
+) -> FaceSet:
+    """Read images with a table of labels.
+
+    Args:
+        root: Folder of the images.
+        csv: Table with the columns `path` (relative to `root`) and `identity`, and optionally
+            `split`.
+        columns: Attribute name → column of the table, e.g.
+            `{"illumination": "light_azimuth_deg"}`. An empty cell means unknown.
+        verify: Decode every image once now.
+
+    Raises:
+        FaceGeomError: When a file or column is missing, or a value is no number; the message
+            names the row.
+    """
+    root, csv = _existing(root), Path(csv)
+    columns = dict(columns or {})
+    if not csv.is_file():
+        raise FaceGeomError(f"The table of labels {csv} does not exist.")
+    rows: list[dict[str, Any]] = []
+    with csv.open(newline="", encoding="utf-8-sig") as file:
+        reader = DictReader(file)
+        needed = ["path", "identity", *columns.values()]
+        if missing := [name for name in needed if name not in (reader.fieldnames or [])]:
+            raise FaceGeomError(
+                f"{csv} has no column {missing[0]!r}. It has: {', '.join(reader.fieldnames or [])}."
+            )
+        for record in reader:
+            where = f"{csv}, line {reader.line_num}"
+            if not record["path"] or not record["identity"]:
+                raise FaceGeomError(f"{where}: path and identity must not be empty.")
+            if not (root / record["path"]).is_file():
+                raise FaceGeomError(f"{where}: the image {root / record['path']} does not exist.")
+            values = {name: _number(record[column], where) for name, column in columns.items()}
+            fixed = {"path": record["path"], "identity": record["identity"], "source": root.name}
+            rows.append({**fixed, "split": record.get("split") or "", **values})
+    if not rows:
+        raise FaceGeomError(f"{csv} has no rows.")
+    faces = FaceSet.from_rows(rows, tuple(columns), folder=root, card={"reader": "csv"})
+    return _checked(faces, verify)
+
+
+def _existing(root: str | Path) -> Path:
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise FaceGeomError(f"The folder of faces {root} does not exist. Set data.root to yours.")
+    return root
+
+
+def _checked(faces: FaceSet, verify: bool) -> FaceSet:
+    """Decode every image once: a broken one raises here, by its name."""
+    if verify:
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(faces.image, range(len(faces))):
+                pass
+    return faces
+
+
+def _number(text: str | None, where: str) -> float | None:
+    if text is None or not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise FaceGeomError(f"{where}: {text!r} is not a finite number.")
+    return value
