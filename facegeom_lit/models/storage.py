@@ -1,0 +1,224 @@
+"""Face models on disk: `model.safetensors` with `card.json` beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.files import atomic_path, read_json, write_json
+from facegeom_lit.models.backbones import build_backbone
+from facegeom_lit.models.backbones.registry import complete_arguments
+from facegeom_lit.models.card import ModelCard
+from facegeom_lit.models.face_model import FaceModel
+from facegeom_lit.models.weights.fit import fill
+from facegeom_lit.models.weights.read import read_state
+from facegeom_lit.models.weights.recognise import recognise
+
+WEIGHTS = "model.safetensors"
+CARD = "card.json"
+
+
+def weights_hash(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and values of a network's tensors, as 64 hexadecimal digits.
+
+    For a `FaceModel` those of its backbone. The batch counters of batch norms, which do not
+    change what a network computes, stay out.
+
+    Example:
+        >>> len(weights_hash(nn.Linear(2, 2)))
+        64
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(_tensors(module).items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_face_model(model: FaceModel, folder: str | Path) -> ModelCard:
+    """Write a face model, whole or not at all.
+
+    Args:
+        model: The model; its card is written with the hash of its present weights.
+        folder: Where `model.safetensors` and `card.json` shall stand.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        FaceGeomError: When the files cannot be written.
+    """
+    folder = Path(folder)
+    card = replace(model.card, hash=weights_hash(model))
+    # Nested, so that both files are complete before either takes its place.
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file(_tensors(model), temporary)
+        write_json(folder / CARD, card.to_json())
+    return card
+
+
+def load_face_model(
+    path: str | Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    card: ModelCard | None = None,
+) -> FaceModel:
+    """Read a face model.
+
+    Args:
+        path: A folder that `save_face_model` wrote, or a file of weights (.pth, .pt, .ckpt, .bin
+            or .safetensors). A file needs no card when its layout is a known one: InsightFace's
+            `arcface_torch` networks, and the two MobileFaceNets in
+            `facegeom_lit.models.weights.cards`.
+        architecture: What the weights must be; checked against the card.
+        arguments: Arguments that the architecture must have; checked against the card.
+        card: Card of a file that has none or has another layout.
+
+    Returns:
+        The model on the CPU, in evaluation mode, its card carrying the hash of its weights.
+
+    Raises:
+        FaceGeomError: When something is missing, damaged, or contradicts something else.
+    """
+    path = Path(path)
+    if path.name == WEIGHTS and (path.parent / CARD).is_file():
+        path = path.parent
+    model = _load_folder(path, card) if path.is_dir() else _load_file(path, card)
+    _check_wanted(model.card, architecture, arguments, path)
+    return model.eval()
+
+
+def build_face_model(
+    name: str,
+    architecture: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> FaceModel:
+    """Make the face model that a `conf/backbone/*.yaml` file describes.
+
+    Args:
+        name: Name on the card of fresh weights.
+        architecture: Key of `ARCHITECTURES`; None takes what the weights say.
+        arguments: Arguments of the architecture.
+        weights: Folder or file for `load_face_model`; None for fresh weights.
+        card: Remaining card fields of fresh weights.
+
+    Returns:
+        The model: in evaluation mode when loaded, in training mode when fresh.
+
+    Raises:
+        FaceGeomError: When the model cannot be built or loaded.
+
+    Example:
+        >>> build_face_model("tiny", "mobilefacenet", {"width": 0.25}).card.dimension
+        128
+    """
+    if weights is not None:
+        return load_face_model(weights, architecture=architecture, arguments=arguments)
+    if architecture is None:
+        raise FaceGeomError(f"Backbone {name!r} has neither `architecture` nor `weights`: set one.")
+    backbone = build_backbone(architecture, **(arguments or {}))
+    values: dict[str, Any] = {
+        "name": name,
+        "architecture": architecture,
+        "arguments": dict(arguments or {}),
+        "dimension": backbone.dimension,
+        **(card or {}),
+    }
+    return FaceModel(backbone, ModelCard.from_json(values, f"Backbone {name!r}"))
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    network = module.backbone if isinstance(module, FaceModel) else module
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _load_folder(folder: Path, card: ModelCard | None) -> FaceModel:
+    for name in (WEIGHTS, CARD):
+        if not (folder / name).is_file():
+            raise FaceGeomError(
+                f"{folder} holds no face model: {name} is missing. A model folder holds {WEIGHTS} "
+                f"and {CARD}, as `save_face_model` writes them."
+            )
+    if card is not None:
+        raise FaceGeomError(f"{folder} has its own {CARD}: load it without `card`.")
+    card = ModelCard.from_json(read_json(folder / CARD), str(folder / CARD))
+    model = _assemble(read_state(folder / WEIGHTS), card, folder / WEIGHTS, folder / CARD)
+    found = weights_hash(model)
+    if card.hash != found:
+        raise FaceGeomError(
+            f"{folder / CARD} contradicts {folder / WEIGHTS}: its hash is {card.hash[:12]}…, that "
+            f"of the weights {found[:12]}…. One of the two files is from another model: copy the "
+            "folder again as a whole."
+        )
+    return model
+
+
+def _load_file(path: Path, card: ModelCard | None) -> FaceModel:
+    state = read_state(path)
+    names: Mapping[str, str] = {}
+    if card is None:
+        known = recognise(state)
+        if known is None:
+            raise FaceGeomError(
+                f"{path} has no {CARD} beside it and its layout is not a known one (first tensors: "
+                f"{', '.join(list(state)[:4])}). Give its `card`, with its architecture."
+            )
+        state, card, names = known.state, known.card, known.names
+    model = _assemble(state, card, path, path, names)
+    model.card = replace(card, hash=weights_hash(model))
+    return model
+
+
+def _assemble(
+    state: Mapping[str, Tensor],
+    card: ModelCard,
+    weights: Path,
+    card_file: Path,
+    names: Mapping[str, str] | None = None,
+) -> FaceModel:
+    try:
+        backbone = build_backbone(card.architecture, **card.arguments)
+        model = FaceModel(backbone, card)
+    except FaceGeomError as error:
+        raise FaceGeomError(f"{card_file}: {error}") from error
+    fill(backbone, state, source=weights, names=names or {}, network_name=_describe(card))
+    return model
+
+
+def _check_wanted(
+    card: ModelCard, architecture: str | None, arguments: Mapping[str, Any] | None, path: Path
+) -> None:
+    if architecture is None:
+        return
+    wanted = complete_arguments(architecture, dict(arguments or {}))
+    if architecture != card.architecture:
+        raise FaceGeomError(
+            f"{path} holds {_describe(card)}, not the architecture {architecture!r} that was asked "
+            f"for. Ask for {card.architecture!r}, or give other weights."
+        )
+    found = complete_arguments(card.architecture, card.arguments)
+    differing = {key: value for key, value in found.items() if wanted[key] != value}
+    if differing:
+        raise FaceGeomError(
+            f"{path} holds {architecture} with {differing}, asked for was "
+            f"{ {key: wanted[key] for key in differing} }. Change the arguments, or give other "
+            "weights."
+        )
+
+
+def _describe(card: ModelCard) -> str:
+    return f"{card.architecture} {card.arguments}" if card.arguments else card.architecture
