@@ -1,0 +1,177 @@
+"""Camera: head rotation, five-point alignment, and first hits of parallel rays with the head."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from facegeom_lit.synthesis.renderer import chart
+
+#: ArcFace's template of eye centres, nose tip, mouth corners in a 112×112 crop (x, y down).
+TEMPLATE: tuple[tuple[float, float], ...] = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+_BOUND = 1.62  # every visible part of head and hair is nearer to the origin
+_COARSE_STEPS = 18
+_FINE_STEPS = 2
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Rotation head → view, as three rows (orthonormal)."""
+
+    right: Point
+    up: Point
+    ahead: Point
+
+    def project(self, point: Point) -> tuple[float, float]:
+        """Image-plane coordinates (x right, y up) of a point of the head."""
+        return _dot(self.right, point), _dot(self.up, point)
+
+    def to_head(self, vector: Point) -> Point:
+        """A view-space vector in head coordinates."""
+        x, y, z = vector
+        r, u, a = self.right, self.up, self.ahead
+        return (
+            r[0] * x + u[0] * y + a[0] * z,
+            r[1] * x + u[1] * y + a[1] * z,
+            r[2] * x + u[2] * y + a[2] * z,
+        )
+
+
+def _dot(a: Point, b: Point) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def pose(yaw: float, pitch: float) -> Pose:
+    """Rotation for a yaw (+ towards the viewer's right) and a pitch (+ up), in degrees."""
+    cy, sy = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
+    cp, sp = math.cos(math.radians(pitch)), math.sin(math.radians(pitch))
+    return Pose((cy, 0.0, sy), (-sp * sy, cp, sp * cy), (-cp * sy, -sp, cp * cy))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Similarity from the image plane (x right, y up) to crop pixels (y down)."""
+
+    scale: complex
+    shift: complex
+
+    def to_crop(self, x: float, y: float) -> tuple[float, float]:
+        """Crop pixel of an image-plane point."""
+        q = self.scale * complex(x, -y) + self.shift
+        return q.real, q.imag
+
+    def plane(self, size: int, crop: int) -> tuple[Tensor, Tensor]:
+        """Image-plane coordinates (size, size) of the centres of a grid over the crop."""
+        steps = (torch.arange(size) + 0.5) * (crop / size) - 0.5
+        inverse = 1.0 / self.scale
+        qx, qy = (steps - self.shift.real)[None, :], (steps - self.shift.imag)[:, None]
+        x = qx * inverse.real - qy * inverse.imag
+        y = qx * inverse.imag + qy * inverse.real
+        return x, -y
+
+
+def align(points: list[tuple[float, float]]) -> Alignment:
+    """Least-squares similarity of five projected landmarks to the template.
+
+    The same as Umeyama's estimate that InsightFace's `norm_crop` uses: in the plane a
+    similarity is one complex factor and one complex shift.
+    """
+    source = [complex(x, -y) for x, y in points]
+    target = [complex(x, y) for x, y in TEMPLATE]
+    p0, q0 = sum(source) / len(source), sum(target) / len(target)
+    numerator = sum((p - p0).conjugate() * (q - q0) for p, q in zip(source, target, strict=True))
+    denominator = sum(abs(p - p0) ** 2 for p in source)
+    scale = numerator / denominator
+    return Alignment(scale, q0 - scale * p0)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """First hits of the rays: head coordinates, chart grid, coverage; all (H, W)."""
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    depth: Tensor
+    grid: Tensor
+    coverage: Tensor
+
+
+class Rays:
+    """Parallel rays through a grid of image-plane points."""
+
+    def __init__(self, view: Pose, x: Tensor, y: Tensor) -> None:
+        self.toward = view.ahead
+        self.origin = [view.right[i] * x + view.up[i] * y for i in range(3)]
+
+    def at(self, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Head coordinates at `depth` (towards the viewer) along each ray."""
+        x, y, z = (torch.add(o, depth, alpha=a) for o, a in zip(self.origin, self.toward))
+        return x, y, z
+
+
+def _miss(radius: Tensor, rays: Rays, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """Signed height of the points at `depth` above the surface, and their chart grid."""
+    x, y, z = rays.at(depth)
+    length = torch.sqrt(x * x + y * y + z * z)
+    grid = chart.lookup(x, y, z, length)
+    return length - chart.sample(radius[None], grid)[0], grid
+
+
+def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hits:
+    """First hits with the star-shaped surface `radius`.
+
+    A coarse grid is marched from outside with steps scaled down for the slope of the surface,
+    then the hits are upsampled and refined. Rays that miss keep their nearest approach, whose
+    height against `pixel` (the size of a pixel in the image plane) softens the outline.
+    """
+    x, y = torch.broadcast_tensors(x, y)
+    coarse = Rays(view, _halve(x), _halve(y))
+    depth = torch.sqrt((_BOUND**2 - _halve(x) ** 2 - _halve(y) ** 2).clamp_(min=0.0))
+    best = depth
+    nearest = torch.full_like(depth, 9.0)
+    for _ in range(_COARSE_STEPS):
+        height, _ = _miss(radius, coarse, depth)
+        closer = (nearest - height).mul_(1e6).clamp_(0.0, 1.0)
+        nearest = torch.minimum(nearest, height)
+        best = torch.lerp(best, depth, closer)
+        depth = depth - 0.85 * height
+    both = interpolate(torch.stack((best, nearest))[None], size=x.shape, mode="bilinear")[0]
+    rays, depth, nearest = Rays(view, x, y), both[0], both[1]
+    for _ in range(_FINE_STEPS):
+        height, grid = _miss(radius, rays, depth)
+        nearest = torch.minimum(nearest, height.abs())
+        depth = depth - 0.8 * height.clamp_(-0.08, 0.08)
+    hx, hy, hz = rays.at(depth)
+    length = torch.sqrt(hx * hx + hy * hy + hz * hz)
+    grid = chart.lookup(hx, hy, hz, length)
+    coverage = (1.25 - nearest * (1.0 / pixel)).clamp_(0.0, 1.0)
+    return Hits(hx, hy, hz, depth, grid, coverage)
+
+
+def _halve(plane: Tensor) -> Tensor:
+    """Average of 2×2 blocks."""
+    return torch.nn.functional.avg_pool2d(plane[None, None], 2)[0, 0]
+
+
+def surface_depth(radius: Tensor, points: list[tuple[float, float]]) -> list[float]:
+    """Frontal depth z of the surface at head-plane points (x, y)."""
+    x = torch.tensor([[p[0] for p in points]])
+    y = torch.tensor([[p[1] for p in points]])
+    rays = Rays(pose(0.0, 0.0), x, y)
+    depth = torch.ones_like(x)
+    for _ in range(8):
+        depth = depth - 0.8 * _miss(radius, rays, depth)[0]
+    return [float(value) for value in depth[0]]

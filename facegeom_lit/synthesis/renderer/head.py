@@ -1,0 +1,150 @@
+"""The head as a star-shaped surface: distance from the origin for every direction of the chart.
+
+Skull, jaw and neck are smooth unions of quadrics; the features are sums of products of one
+function along each axis of the chart, so that fifty of them cost one small matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face
+from facegeom_lit.synthesis.renderer.chart import axis, directions, project
+from facegeom_lit.synthesis.renderer.paint import bell
+
+
+def smooth_maximum(a: Tensor, b: Tensor, width: float) -> Tensor:
+    """Maximum of two surfaces with the crease rounded over `width`."""
+    blend = ((a - b).div_(2.0 * width).add_(0.5)).clamp_(0.0, 1.0)
+    return torch.lerp(b, a, blend).add_((1.0 - blend).mul_(blend).mul_(width))
+
+
+def _ellipsoid(center: tuple[float, float, float], radii: tuple[float, float, float]) -> Tensor:
+    """Distance from the origin (inside) to an ellipsoid along each direction."""
+    a = torch.zeros(())
+    b = torch.zeros(())
+    c = -1.0
+    for d, m, r in zip(directions(), center, radii, strict=True):
+        w = 1.0 / (r * r)
+        a = a + d * d * w
+        b = b + d * (m * w)
+        c += m * m * w
+    return (b + torch.sqrt((b * b - a * c).clamp_(min=1e-6))) / a
+
+
+def _neck(radius: float) -> Tensor:
+    """Distance to a vertical neck for directions that look down, 0 for the others."""
+    dx, dy, dz = directions()
+    a = (dx * dx + dz * dz).clamp(min=0.02) / (radius * radius)
+    b = dz * (-0.24 / (radius * radius))
+    c = 0.24**2 / (radius * radius) - 1.0
+    distance = (b + torch.sqrt((b * b - a * c).clamp_(min=1e-6))) / a
+    return distance.clamp_(max=2.4) * ((-dy - 0.25) * 4.0).clamp(0.0, 1.0)
+
+
+def _bell(center: float, width: float) -> Tensor:
+    return bell(((axis() - center) / width) ** 2)
+
+
+def _pair(center: float, width: float) -> Tensor:
+    """Two mirrored bells."""
+    return _bell(center, width) + _bell(-center, width)
+
+
+def _rise(low: float, high: float) -> Tensor:
+    t = ((axis() - low) / (high - low)).clamp(0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def head_radius(face: Face, a: Anatomy) -> Tensor:
+    """Distance map (SIZE, SIZE) of the bald head with neck, in units of 10 cm."""
+    build = face["build"]
+    width = 1.0 + 0.055 * face["head_width"]
+    skull = _ellipsoid(
+        (0.0, 0.40, -0.07 + 0.02 * face["forehead_slope"]),
+        (0.735 * width, 0.94 + 0.06 * face["skull_height"], 0.965 - 0.03 * face["forehead_slope"]),
+    )
+    jaw_width = 0.625 * width * (1.0 + 0.085 * face["jaw_width"] + 0.035 * build)
+    jaw = _ellipsoid(
+        (0.0, -0.22 - 0.5 * a.jaw_drop, 0.10),
+        (jaw_width, 0.66 - 0.22 - (a.chin_y + 0.66) * 0.98 - 0.5 * a.jaw_drop, 0.775),
+    )
+    surface = smooth_maximum(skull, jaw, 0.10)
+    return smooth_maximum(surface, _neck(0.50 + 0.05 * build), 0.06) + _features(face, a)
+
+
+def _features(face: Face, a: Anatomy) -> Tensor:
+    """Sum of all bumps and hollows on the smooth head."""
+    terms: list[tuple[float, Tensor, Tensor]] = []
+
+    def add(height: float, across: Tensor, along: Tensor) -> None:
+        terms.append((height, across, along))
+
+    def at(x: float, y: float, z: float) -> tuple[float, float]:
+        return project(x, y, z)
+
+    build, old = face["build"], a.old
+    # nose: ridge that climbs from the nasion to the tip, ball, wings, underside
+    _, tip = at(0.0, a.nose_y, 1.13)
+    _, base = at(0.0, a.nose_base, 0.98)
+    _, nasion = at(0.0, a.eye_y + 0.03, 0.88)
+    v = axis()
+    climb = ((nasion - v) / (nasion - tip)).clamp(0.0, 1.0)
+    under = ((v - base) / (tip - base)).clamp(0.0, 1.0)
+    profile = climb.pow(1.15) * torch.sqrt(under * (2.0 - under))
+    height = 0.225 + 0.045 * face["nose_projection"]
+    add(height, _bell(0.0, 0.088 + 0.008 * face["nose_bulb"]), profile)
+    bridge = 0.05 + 0.028 * face["nose_bridge"]
+    add(bridge, _bell(0.0, 0.075), _bell(nasion - 0.06, 0.13))
+    hump = 0.018 * face["nose_hump"] + 0.004
+    add(hump, _bell(0.0, 0.05), _bell(0.55 * nasion + 0.45 * tip, 0.09))
+    add(0.035 + 0.015 * face["nose_bulb"], _bell(0.0, 0.075), _bell(tip + 0.01, 0.07))
+    wing, _ = at(a.nose_width, a.nose_base + 0.04, 0.95)
+    add(0.085, _pair(wing * 0.80, 0.055), _bell(base + 0.045, 0.055))
+    add(-0.015, _pair(wing * 1.35, 0.05), _bell(base + 0.05, 0.09))
+    # eyes: sockets, lids over the balls
+    eye, level = at(a.eye_x, a.eye_y, 0.80)
+    depth = 0.075 + 0.025 * face["eye_depth"] + 0.01 * build + 0.015 * old
+    add(-depth, _pair(eye, 0.15), _bell(level + 0.01, 0.105))
+    add(-0.03, _pair(eye * 0.55, 0.06), _bell(level + 0.02, 0.09))
+    add(0.052, _pair(eye, 0.125), _bell(level, 0.068))
+    # brow ridge, temples, forehead
+    _, brow = at(0.0, a.brow_y, 0.93)
+    add(0.030 + 0.018 * face["brow_ridge"] + 0.012 * build, _pair(0.25, 0.2), _bell(brow, 0.075))
+    add(-0.045, _pair(0.86, 0.16), _bell(0.50, 0.22))
+    # cheekbones, cheeks, folds
+    add(0.045 + 0.03 * face["cheekbones"], _pair(0.56, 0.15), _bell(0.06, 0.14))
+    full = 0.02 + 0.05 * face["cheek_fullness"] - 0.045 * old
+    add(full, _pair(0.56, 0.2), _bell(-0.36, 0.2))
+    lift = max(a.smile, 0.0)
+    add(0.045 * lift, _pair(0.44, 0.14), _bell(-0.10, 0.11))
+    add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.31, 0.05), _bell(-0.36, 0.12))
+    add(0.02 * old, _pair(0.50, 0.11), _bell(-0.68, 0.12))
+    # mouth: muzzle, lips, slit, hollow over the chin
+    low = a.mouth_y - a.gap
+    _, mouth = at(0.0, a.mouth_y, 0.98)
+    _, lower = at(0.0, low, 0.96)
+    span = _bell(0.0, 0.24 + 0.3 * (a.mouth_width - 0.26))
+    add(0.065, _bell(0.0, 0.30), _bell(0.5 * (mouth + lower), 0.19 + 0.3 * a.gap))
+    add(0.6 * a.upper_lip, span, _bell(mouth + 0.6 * a.upper_lip, 0.055))
+    add(0.6 * a.lower_lip, span, _bell(lower - 0.6 * a.lower_lip, 0.055))
+    add(-0.035, span, _bell(mouth, 0.022))
+    add(-0.05 - 0.25 * a.gap, span, _bell(0.5 * (mouth + lower), 0.02 + 0.45 * a.gap))
+    add(-0.012, _bell(0.0, 0.028), _rise(mouth + 0.05, mouth + 0.09) * (1.0 - _rise(base, tip)))
+    _, chin = at(0.0, a.chin_y + 0.13, 0.86)
+    add(-0.04, _bell(0.0, 0.2), _bell(0.55 * lower + 0.45 * chin, 0.06))
+    protrusion = 0.135 + 0.05 * face["chin_projection"] + 0.015 * build
+    add(protrusion, _bell(0.0, 0.22 + 0.05 * face["chin_width"]), _bell(chin, 0.17))
+    # jaw angle, ears
+    add(0.03 + 0.035 * face["jaw_angle"] + 0.015 * build, _pair(0.93, 0.17), _bell(-0.66, 0.17))
+    size = 1.0 + 0.15 * face["ear_size"] + 0.12 * old
+    stick = 0.15 + 0.06 * face["ear_angle"]
+    ear = math.sqrt(2.0) * 1.01
+    add(stick, _pair(ear, 0.075), _bell(0.10, 0.26 * size).pow(1.0) * _rise(-0.32, -0.12))
+    heights = torch.tensor([height for height, _, _ in terms])
+    across = torch.stack([across for _, across, _ in terms])
+    along = torch.stack([along for _, _, along in terms])
+    return (along.T * heights) @ across

@@ -1,0 +1,99 @@
+"""Skin: tone, redness, pores, freckles, mole, nostrils, wrinkles, stubble and beard."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face, ramp
+from facegeom_lit.synthesis.renderer.brows import brow_color
+from facegeom_lit.synthesis.renderer.noise import noise
+from facegeom_lit.synthesis.renderer.paint import Color, bell, blob, edge, lay, mix_colors, srgb, tint
+
+_TONES = [srgb(250, 218, 200), srgb(236, 190, 162), srgb(214, 160, 124), srgb(176, 118, 82),
+          srgb(122, 76, 52), srgb(72, 44, 32)]  # fmt: skip
+
+
+def skin_color(face: Face) -> Color:
+    """Base reflectance of the skin."""
+    red, green, blue = mix_colors(_TONES, face["skin_tone"])
+    warm = 0.07 * face["skin_undertone"]
+    flush = 0.05 * face["skin_redness"]
+    return red, green * (1.0 - flush), blue * (1.0 - warm - flush)
+
+
+def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tensor:
+    """Reflectance (3, H, W) of bare skin at points (x, y, z) of the head, planes (H, W)."""
+    base = skin_color(face)
+    albedo = torch.empty(3, *x.shape)
+    for plane, value in zip(albedo, base, strict=True):
+        plane.fill_(value)
+    ax = x.abs()
+    front = edge(z, 0.1, 0.5)
+    # blood: cheeks, nose, chin, ears
+    flush = blob(ax, y, 0.42, -0.12, 0.22, 0.17) + 0.8 * blob(x, y, 0.0, a.nose_y, 0.15, 0.13)
+    flush += 0.4 * blob(x, y, 0.0, a.chin_y + 0.12, 0.2, 0.14) + edge(ax, 0.74, 0.82) * 0.7
+    amount = 0.16 + 0.12 * face["skin_redness"]
+    tint(albedo, (1.0 - 0.2 * amount, 1.0 - 1.3 * amount, 1.0 - 1.2 * amount), flush.clamp_(max=1.0))
+    if face["makeup"] > 0.0:
+        rouge = blob(ax - 0.45, y + 0.02 - (ax - 0.45) * 0.6, 0.0, 0.0, 0.17, 0.08) * front
+        tint(albedo, (0.98, 0.62, 0.68), rouge * (0.8 * face["makeup"]))
+    # mottling and pores
+    mottle = noise(x * 14.0 + 40.0, y * 14.0) * 0.020 + noise(x * 70.0, y * 70.0) * (0.022 + 0.02 * a.old)
+    albedo *= 1.0 + mottle
+    # freckles, age spots, mole
+    spots = noise(x * 46.0 + 60.0 * face["freckle_pattern"], y * 46.0 - 30.0 * face["freckle_pattern"])
+    frequent = max(face["freckles"], 0.0) * (1.0 - 0.7 * face["skin_tone"])
+    strength = frequent * 0.75 + 0.12 * a.old
+    where = blob(ax, y, 0.25, 0.0, 0.38, 0.24) + 0.35
+    tint(albedo, (0.80, 0.66, 0.55), edge(spots, 0.9, 1.5) * where.mul_(strength).clamp_(max=1.0))
+    mole = blob(x, y, 0.48 * face["mole_x"], -0.2 + 0.55 * face["mole_y"], 0.022, 0.022)
+    tint(albedo, (0.30, 0.24, 0.24), mole.mul_(max(face["mole_size"], 0.0)).mul_(1.3).clamp_(max=1.0) * front)
+    # nostrils and the crease around the wings of the nose
+    nostril = blob(ax, y, 0.52 * a.nose_width, a.nose_base + 0.022, 0.045, 0.020)
+    tint(albedo, (0.22, 0.14, 0.14), nostril * front)
+    crease = blob(ax, y, a.nose_width + 0.01, a.nose_base + 0.06, 0.020, 0.055)
+    tint(albedo, (0.72, 0.62, 0.60), crease * front)
+    _wrinkles(albedo, x, y, ax, face, a)
+    return albedo
+
+
+def _wrinkles(albedo: Tensor, x: Tensor, y: Tensor, ax: Tensor, face: Face, a: Anatomy) -> None:
+    """Lines of age and of expression."""
+    age = ramp(face["age"], 28.0, 80.0)
+    smile, frown = max(a.smile, 0.0), max(-a.smile, 0.0)
+    fold = a.nose_width + 0.045 + 0.035 * smile + 0.42 * (a.nose_base + 0.08 - y)
+    fold = fold - 0.55 * (a.nose_base + 0.08 - y) ** 2
+    reach = edge(y, a.mouth_y - 0.04, a.mouth_y + 0.06) * edge(y, a.nose_base + 0.12, a.nose_base + 0.05)
+    nasolabial = bell(((ax - fold) * (1.0 / 0.020)) ** 2) * reach
+    tint(albedo, (0.66, 0.54, 0.50), nasolabial * min(0.10 + 0.75 * age + 0.5 * smile, 1.0))
+    lines = torch.sin((y + 0.06 * torch.cos(x * 5.0)) * 62.0 + 0.8 * torch.sin(x * 7.0))
+    brow = edge(lines, 0.55, 1.0) * blob(x, y, 0.0, 0.68, 0.42, 0.13)
+    tint(albedo, (0.70, 0.60, 0.56), brow * min(0.9 * age * age + 0.05 * frown, 1.0))
+    glabella = blob(ax, y, 0.055, a.eye_y + 0.17, 0.014, 0.07)
+    tint(albedo, (0.62, 0.52, 0.50), glabella * min(0.5 * age + 0.6 * frown, 1.0))
+    crow_x, crow_y = ax - (a.eye_x + a.eye_width), y - a.eye_y
+    crow = edge(torch.sin(crow_y / (crow_x.clamp(min=0.0) + 0.12) * 11.0), 0.4, 1.0)
+    crow = crow * blob(crow_x, crow_y, 0.07, 0.0, 0.06, 0.08)
+    tint(albedo, (0.66, 0.56, 0.52), crow * min(0.9 * age + 0.35 * smile, 1.0))
+    marionette = blob(ax - 0.15 * (a.mouth_y - y), y, a.mouth_width + 0.03, a.mouth_y - 0.12, 0.016, 0.09)
+    tint(albedo, (0.70, 0.60, 0.56), marionette * (0.7 * age * age))
+
+
+def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> None:
+    """Lay stubble to full beard over `albedo`, in place, below cheekbones and above the neck."""
+    density = face["beard"]
+    if density <= 0.0:
+        return
+    ax = x.abs()
+    shape = 0.06 * face["beard_shape"]
+    cheek = -0.50 + 0.95 * (ax - 0.28).clamp(min=0.0) + shape
+    below = edge(y - cheek, 0.05, -0.06)
+    moustache = blob(ax, y, 0.13, a.mouth_y + 0.105, 0.17, 0.05) * 1.25
+    chin = blob(x, y, 0.0, a.chin_y + 0.14, 0.34, 0.22) * 1.2
+    side = edge(ax, 0.30, 0.44) * edge(z, -0.05, 0.15) * edge(y, 0.22, 0.05)
+    area = torch.maximum(torch.maximum(moustache, chin), below * edge(ax, 0.24, 0.36))
+    area = torch.maximum(area, side * below).clamp_(max=1.0)
+    hairs = noise(x * 95.0 + 11.0, y * 42.0)
+    mask = area * (density * 1.25 + 0.45 * (density**0.5) * hairs * (1.2 - density)).clamp_(0.0, 0.96)
+    lay(albedo, brow_color(face), mask * min(1.0, 0.55 + 0.6 * density))
