@@ -95,34 +95,44 @@ class FaceSet:
             FaceGeomError: When it is not there, not complete, damaged, or not what its card says.
         """
         folder = Path(folder)
-        shards = sorted(folder.glob(SHARD_PATTERN))
         if not (folder / CARD).is_file():
             raise FaceGeomError(f"{folder} is not a face set: it has no {CARD}.")
         card = read_json(folder / CARD)
-        if not card.get("complete") or not shards:
+        if not card.get("complete"):
             raise FaceGeomError(
                 f"The face set {folder} is not complete. Run the command that makes it again: it "
                 "continues where it stopped."
             )
-        tables, counts = [], []
-        for shard in shards:
-            file = open_shard(shard)
-            names = [name for name in file.schema_arrow.names if name != IMAGE_COLUMN]
-            tables.append(file.read(columns=names, use_threads=False))
-            counts.append(file.metadata.num_rows)
-        if sum(counts) != card["rows"]:
-            raise FaceGeomError(
-                f"The face set {folder} has {sum(counts)} rows in {len(shards)} shards, its card "
-                f"says {card['rows']}. Run the command that makes it again."
-            )
-        images = ShardImages(shards, counts)
-        faces = cls(pa.concat_tables(tables), folder=folder, images=images, card=card)
+        faces = cls.from_shards(folder, card)
         if verify and (found := faces.compute_hash()) != card["hash"]:
             raise FaceGeomError(
                 f"The content of {folder} has hash {found[:12]}, its card says "
                 f"{card['hash'][:12]}. Delete the folder and make the face set again."
             )
         return faces
+
+    @classmethod
+    def from_shards(cls, folder: Path, card: Mapping[str, Any]) -> FaceSet:
+        """Read the shards of a folder, for a card that may not be written yet.
+
+        Raises:
+            FaceGeomError: When a shard is damaged, or the rows are not as many as `card["rows"]`.
+        """
+        tables, counts = [], []
+        shards = sorted(folder.glob(SHARD_PATTERN))
+        for shard in shards:
+            file = open_shard(shard)
+            names = [name for name in file.schema_arrow.names if name != IMAGE_COLUMN]
+            tables.append(file.read(columns=names, use_threads=False))
+            counts.append(file.metadata.num_rows)
+        if not shards or sum(counts) != card["rows"]:
+            raise FaceGeomError(
+                f"The face set {folder} has {sum(counts)} rows in {len(shards)} shards, but "
+                f"{card['rows']} belong there. Delete the folder and make the face set again."
+            )
+        return cls(
+            pa.concat_tables(tables), folder=folder, images=ShardImages(shards, counts), card=card
+        )
 
     def __len__(self) -> int:
         return len(self.table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from csv import DictReader
 from pathlib import Path
@@ -51,7 +51,7 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
             f"e.g. {left_out[0]}",
             stacklevel=2,
         )
-    return _checked(FaceSet.from_rows(rows, folder=root, card={"reader": "folder"}), verify)
+    return _checked(FaceSet.from_rows(rows, folder=root, card={"source": str(root)}), verify)
 
 
 def read_csv(
@@ -59,6 +59,7 @@ def read_csv(
     csv: str | Path,
     columns: Mapping[str, str] | None = None,
     *,
+    extra: Sequence[str] = (),
     verify: bool = True,
 ) -> FaceSet:
     """Read images with a table of labels.
@@ -69,6 +70,8 @@ def read_csv(
             `split`.
         columns: Attribute name → column of the table, e.g.
             `{"illumination": "light_azimuth_deg"}`. An empty cell means unknown.
+        extra: Further columns of numbers, kept under their own names (e.g. to hold fixed along
+            a curve).
         verify: Decode every image once now.
 
     Raises:
@@ -76,7 +79,7 @@ def read_csv(
             names the row.
     """
     root, csv = _existing(root), Path(csv)
-    columns = dict(columns or {})
+    columns = {**dict(columns or {}), **{name: name for name in extra}}
     if not csv.is_file():
         raise FaceGeomError(f"The table of labels {csv} does not exist.")
     rows: list[dict[str, Any]] = []
@@ -98,7 +101,7 @@ def read_csv(
             rows.append({**fixed, "split": record.get("split") or "", **values})
     if not rows:
         raise FaceGeomError(f"{csv} has no rows.")
-    faces = FaceSet.from_rows(rows, tuple(columns), folder=root, card={"reader": "csv"})
+    faces = FaceSet.from_rows(rows, tuple(columns), folder=root, card={"source": str(root)})
     return _checked(faces, verify)
 
 

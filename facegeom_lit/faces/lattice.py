@@ -93,7 +93,7 @@ class Lattice:
         face_set: FaceSet,
         attribute: str,
         fixed: Sequence[str] = (),
-        max_span: float = float("inf"),
+        max_span: float | None = None,
     ) -> Lattice:
         """Find curves in real images: three neighbouring values of one attribute.
 
@@ -103,7 +103,7 @@ class Lattice:
             attribute: The attribute that moves.
             fixed: Attributes that must be equal within a curve.
             max_span: Largest difference between the first and the last value of a curve, in the
-                attribute's unit.
+                attribute's unit; None: any.
 
         Raises:
             FaceGeomError: When there is no such curve.
@@ -119,12 +119,13 @@ class Lattice:
         for (who, _), rows in groups.items():
             steps = list(pairwise(pairwise(sorted(rows))))
             for (low, middle), (_, high) in steps:
-                if high - low <= max_span:
+                if max_span is None or high - low <= max_span:
                     curves.append([rows[low], rows[middle], rows[high]])
                     identity.append(who)
         if not curves:
             raise FaceGeomError(
-                f"{face_set!r} has no three neighbouring values of {attribute!r} within "
-                f"{max_span} at equal {', '.join(fixed) or 'identity'}. Allow a larger max_span."
+                f"{face_set!r} has no three neighbouring values of {attribute!r} at equal "
+                f"{', '.join(('identity', *fixed))} within max_span={max_span}. Widen max_span, or "
+                "fix fewer attributes."
             )
         return cls(face_set, {attribute: torch.tensor(curves)}, {attribute: identity})

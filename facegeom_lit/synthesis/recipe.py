@@ -1,0 +1,256 @@
+"""The recipe of a face set: which people, which attribute values, which seeds."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
+from statistics import NormalDist
+from typing import Any, Literal, get_args
+
+from facegeom_lit.attributes import MEASURED, AttributeSpec, vocabulary
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.codec import ImageFormat
+
+RecipeKind = Literal["training", "lattice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image to make.
+
+    Args:
+        identity: Name of the person.
+        identity_seed: What the person's face follows from.
+        attributes: Value of every attribute of the vocabulary.
+        seed: Of everything else in the image: background, grain, strands of hair.
+        node: Number of the lattice node within its identity, -1 for none.
+        moving: The attribute that moves from the node's middle image; "" for none.
+        step: 0, 1, 2 for a - δ, a, a + δ.
+    """
+
+    identity: str
+    identity_seed: int
+    attributes: dict[str, float]
+    seed: int
+    node: int = -1
+    moving: str = ""
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to generate.
+
+    A person follows from their number alone, so person 7 has the same face, age, hair … in every
+    recipe. `training` gives each person images spread evenly over the targeted attribute's range;
+    `lattice` gives each person nodes, each with one middle image and two images along every
+    measured attribute (Leroy et al., ICML 2025, with the middle image shared by the attributes).
+
+    Args:
+        kind: `training` (also for verification sets) or `lattice`.
+        identities: Number of people.
+        first_identity: Number of the first; sets that must not share people start apart.
+        images_per_identity: Images of each person (`training`).
+        nodes: Nodes of each person (`lattice`).
+        attribute: The targeted attribute (`training`), None for none.
+        measured: The attributes that move (`lattice`).
+        seed: Of all that is drawn for an image or a node.
+        image_format: How images are stored.
+        quality: JPEG quality.
+        split: Value of the column `split`.
+        spread: Standard deviation of attributes that vary by image, in lattice steps.
+        persistent: Range of attributes that belong to a person, where it is not the attribute's
+            own; values are cut to the attribute's own range.
+        specs: The attributes; default: the vocabulary.
+
+    Raises:
+        FaceGeomError: When an argument is unknown or out of range; the message names it.
+
+    Example:
+        >>> recipe = Recipe("lattice", identities=2, nodes=3, measured=("age", "hue"))
+        >>> len(recipe), recipe.unit
+        (30, 5)
+    """
+
+    kind: RecipeKind
+    identities: int
+    first_identity: int = 0
+    images_per_identity: int = 0
+    nodes: int = 0
+    attribute: str | None = None
+    measured: tuple[str, ...] = ()
+    seed: int = 0
+    image_format: ImageFormat = "webp"
+    quality: int = 95
+    split: str = ""
+    spread: float = 1.0
+    persistent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    specs: Mapping[str, AttributeSpec] = field(default_factory=vocabulary)
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        count = "nodes" if self.kind == "lattice" else "images_per_identity"
+        if self.kind not in get_args(RecipeKind):
+            raise FaceGeomError(f"kind must be one of {get_args(RecipeKind)}, got {self.kind!r}.")
+        if self.image_format not in get_args(ImageFormat):
+            raise FaceGeomError(
+                f"format must be one of {get_args(ImageFormat)}, got {self.image_format!r}."
+            )
+        for name in ("identities", count):
+            if getattr(self, name) < 1:
+                raise FaceGeomError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if not 0 <= self.first_identity < 2**31:
+            raise FaceGeomError(f"first_identity must not be negative, got {self.first_identity}.")
+        if not 1 <= self.quality <= 100:
+            raise FaceGeomError(f"quality must lie in 1–100, got {self.quality}.")
+        if self.kind == "lattice" and not self.measured:
+            raise FaceGeomError("A lattice needs at least one measured attribute.")
+        for name in (*self.measured, *self.persistent, *filter(None, [self.attribute])):
+            if name not in self.specs:
+                raise FaceGeomError(f"Unknown attribute {name!r}. Known: {', '.join(self.specs)}.")
+
+    @property
+    def unit(self) -> int:
+        """Number of images that belong together: those of one node, or a single one."""
+        return 1 + 2 * len(self.measured) if self.kind == "lattice" else 1
+
+    @property
+    def rows_per_identity(self) -> int:
+        """Number of images of each person."""
+        return self.nodes * self.unit if self.kind == "lattice" else self.images_per_identity
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self.identities * self.rows_per_identity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what decides the images, the attributes' ranges and steps included."""
+        persistent = {name: list(pair) for name, pair in self.persistent.items()}
+        specs = {name: asdict(spec) for name, spec in self.specs.items()}
+        changed = {"measured": list(self.measured), "persistent": persistent, "specs": specs}
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, **changed}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of `to_dict`."""
+        return sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def samples(self, start: int = 0, stop: int | None = None) -> list[Sample]:
+        """Return the images `start` … `stop` - 1; only those people are drawn."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        rows = self.rows_per_identity
+        first = start // rows
+        drawn = [s for k in range(first, -(-stop // rows)) for s in self._identity_samples(k)]
+        return drawn[start - first * rows : stop - first * rows]
+
+    def _identity_samples(self, position: int) -> Iterator[Sample]:
+        number = self.first_identity + position
+        make = self._lattice_samples if self.kind == "lattice" else self._training_samples
+        return make(f"r{number:06d}", number, self._person(number))
+
+    def _training_samples(
+        self, name: str, number: int, person: dict[str, float]
+    ) -> Iterator[Sample]:
+        for image in range(self.images_per_identity):
+            key = f"{self.seed}/{number}/{image}"
+            values = {}
+            for spec in self.specs.values():
+                if spec.name == self.attribute:
+                    # stratified: evenly spread, and never the same values for two people
+                    share = (image + _uniform(f"{key}/{spec.name}")) / self.images_per_identity
+                    values[spec.name] = spec.low + share * (spec.high - spec.low)
+                elif spec.varies == "image":
+                    values[spec.name] = self._around_default(key, spec, spec.low, spec.high)
+                else:
+                    values[spec.name] = person[spec.name]
+            yield Sample(name, number, values, _seed(key))
+
+    def _lattice_samples(
+        self, name: str, number: int, person: dict[str, float]
+    ) -> Iterator[Sample]:
+        for node in range(self.nodes):
+            key = f"{self.seed}/{number}/{node}"
+            values = {}
+            for spec in self.specs.values():
+                low, high = spec.centers if spec.name in self.measured else (spec.low, spec.high)
+                if spec.name in self.measured and spec.varies == "identity":
+                    values[spec.name] = low + _uniform(f"{key}/{spec.name}") * (high - low)
+                elif spec.name in self.measured or spec.varies == "image":
+                    values[spec.name] = self._around_default(key, spec, low, high)
+                else:
+                    values[spec.name] = person[spec.name]
+            seed = _seed(key)
+            yield Sample(name, number, values, seed, node)
+            for moving in self.measured:
+                for step in (0, 2):
+                    spec = self.specs[moving]
+                    moved = min(max(values[moving] + (step - 1) * spec.step, spec.low), spec.high)
+                    yield Sample(name, number, {**values, moving: moved}, seed, node, moving, step)
+
+    def _person(self, number: int) -> dict[str, float]:
+        """Return the values that belong to a person; other attributes are at their default."""
+        values = {}
+        for spec in self.specs.values():
+            values[spec.name] = spec.default
+            if spec.varies == "identity":
+                low, high = self.persistent.get(spec.name, (spec.low, spec.high))
+                drawn = low + _uniform(f"person/{number}/{spec.name}") * (high - low)
+                values[spec.name] = min(max(drawn, spec.low), spec.high)
+        return values
+
+    def _around_default(self, key: str, spec: AttributeSpec, low: float, high: float) -> float:
+        share = min(max(_uniform(f"{key}/{spec.name}"), 1e-9), 1 - 1e-9)
+        drawn = spec.default + self.spread * spec.step * NormalDist().inv_cdf(share)
+        return min(max(drawn, low), high)
+
+
+def recipe_from_config(
+    kind: str,
+    synthesis: Mapping[str, Any],
+    *,
+    attribute: AttributeSpec | None = None,
+    measured: tuple[str, ...] = MEASURED,
+    seed: int = 0,
+) -> Recipe:
+    """Make a recipe from the `synthesis` configuration group.
+
+    Args:
+        kind: Which of its sets: `training`, `lattice` or `verification`.
+        synthesis: The group; its entry `kind` counts people and images.
+        attribute: The targeted attribute of a training set. Its range and step count instead of the
+            vocabulary's, in a lattice too.
+        measured: The attributes of a lattice.
+        seed: See `Recipe`.
+
+    Raises:
+        FaceGeomError: When the kind is unknown or a value is out of range.
+    """
+    kinds = ("training", "lattice", "verification")
+    if kind not in kinds:
+        raise FaceGeomError(f"kind must be one of {', '.join(kinds)}, got {kind!r}.")
+    return Recipe(
+        kind="lattice" if kind == "lattice" else "training",
+        **{str(name): int(value) for name, value in synthesis[kind].items()},
+        attribute=attribute.name if attribute and kind == "training" else None,
+        measured=tuple(measured) if kind == "lattice" else (),
+        seed=seed,
+        image_format=synthesis["format"],
+        quality=synthesis["quality"],
+        split=kind,
+        spread=synthesis["spread"],
+        persistent={str(n): (float(p[0]), float(p[1])) for n, p in synthesis["persistent"].items()},
+        specs={**vocabulary(), **({attribute.name: attribute} if attribute else {})},
+    )
+
+
+def _uniform(key: str) -> float:
+    """Draw from [0, 1) what the key says: in Python's library this never changes."""
+    return random.Random(key).random()
+
+
+def _seed(key: str) -> int:
+    """Return 63 bits of the key's hash."""
+    return int.from_bytes(sha256(key.encode()).digest()[:8], "big") >> 1

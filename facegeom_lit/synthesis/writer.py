@@ -1,0 +1,163 @@
+"""Writes a recipe's face set, shard by whole shard, so that it can be interrupted anywhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from facegeom_lit import __version__
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.codec import encode
+from facegeom_lit.faces.face_set import CARD, FaceSet
+from facegeom_lit.faces.schema import SHARD_PATTERN, shard_name, write_shard
+from facegeom_lit.files import atomic_path, read_json, write_json
+from facegeom_lit.synthesis.contact_sheet import contact_sheet
+from facegeom_lit.synthesis.maker import Maker
+from facegeom_lit.synthesis.recipe import Recipe, Sample
+
+CONTACT_SHEET = "contact_sheet.png"
+_SHARD_ROWS = 256  # some seconds of work: what an interruption can cost
+_CALL_ROWS = 64  # between two steps of the progress bar
+_STALE_SECONDS = 60.0  # writing a shard takes far less
+
+
+def production_hash(recipe: Recipe, maker: Maker) -> str:
+    """Return the hash of all that decides the images: recipe, vocabulary, maker and its version."""
+    decides = [recipe.to_dict(), maker.name, maker.version]
+    return sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def generate(
+    recipe: Recipe,
+    folder: str | Path,
+    maker: Maker,
+    progress: bool = True,
+    *,
+    shard_rows: int = _SHARD_ROWS,
+) -> FaceSet:
+    """Make the face set, or what is missing of it.
+
+    Each shard appears whole or not at all. After Ctrl-C, a crash or a full disk the same call
+    continues, and the content hash is that of an undisturbed run.
+
+    Args:
+        recipe: What to make.
+        folder: Where; it may hold a part of this very recipe.
+        maker: Makes the images.
+        progress: Show a progress bar with faces per second.
+        shard_rows: Images in a shard; rounded so that a lattice node is never cut.
+
+    Returns:
+        The face set, opened.
+
+    Raises:
+        FaceGeomError: When the folder holds something else, or cannot be written.
+        KeyboardInterrupt: On Ctrl-C, with a message that says how to go on.
+    """
+    folder = Path(folder)
+    wanted = production_hash(recipe, maker)
+    card = _claim(folder, wanted, recipe, maker, shard_rows)
+    rows = card["shard_rows"]
+    shards = [folder / shard_name(n) for n in range(-(-len(recipe) // rows))]
+    if card["complete"] and all(shard.exists() for shard in shards):
+        return FaceSet.open(folder)
+    done = sum(min(rows, len(recipe) - n * rows) for n, s in enumerate(shards) if s.exists())
+    bar = tqdm(
+        total=len(recipe), initial=done, unit="face", desc=recipe.split, disable=not progress
+    )
+    try:
+        with bar:
+            for number, shard in enumerate(shards):
+                if not shard.exists():
+                    samples = recipe.samples(number * rows, (number + 1) * rows)
+                    write_shard(
+                        shard, _make(samples, recipe, maker, bar.update), tuple(recipe.specs)
+                    )
+    except KeyboardInterrupt:
+        complete = sum(shard.exists() for shard in shards)
+        raise KeyboardInterrupt(
+            f"Interrupted: {complete} of {len(shards)} shards of {folder} are complete. Run the "
+            "same command again to continue."
+        ) from None
+    return _finish(folder, recipe, maker, card)
+
+
+def _claim(
+    folder: Path, wanted: str, recipe: Recipe, maker: Maker, shard_rows: int
+) -> dict[str, Any]:
+    """Take the folder for this production; return its card, new or found there.
+
+    Raises:
+        FaceGeomError: When the folder holds another face set.
+    """
+    if not (folder / CARD).exists():
+        if any(folder.glob(SHARD_PATTERN)):
+            raise FaceGeomError(
+                f"{folder} holds shards of a face set without its {CARD}. Choose another output "
+                "folder, or delete that one."
+            )
+        production = {"recipe": recipe.to_dict(), "maker": maker.name, "version": maker.version}
+        rows = max(1, shard_rows // recipe.unit) * recipe.unit
+        card = {
+            "complete": False,
+            "production_hash": wanted,
+            "production": production,
+            "shard_rows": rows,
+        }
+        write_json(folder / CARD, card)
+        return card
+    card = read_json(folder / CARD)
+    if (found := card.get("production_hash", "unknown")) != wanted:
+        raise FaceGeomError(
+            f"{folder} holds the face set of another recipe ({found[:12]}, this one is "
+            f"{wanted[:12]}). Choose another output folder, or delete that one."
+        )
+    return card
+
+
+def _make(
+    samples: Sequence[Sample], recipe: Recipe, maker: Maker, advance: Callable[[int], object]
+) -> list[dict[str, Any]]:
+    """Make the rows of one shard."""
+    rows = []
+    step = max(1, _CALL_ROWS // recipe.unit) * recipe.unit
+    for start in range(0, len(samples), step):
+        part = samples[start : start + step]
+        for sample, image in zip(part, maker.render(part), strict=True):
+            row = {name: getattr(sample, name) for name in ("identity", "node", "moving", "step")}
+            row |= {"seed": sample.seed, "split": recipe.split, "source": maker.name}
+            row["image"] = encode(image, recipe.image_format, recipe.quality)
+            rows.append(row | sample.attributes)
+        advance(len(part))
+    return rows
+
+
+def _finish(folder: Path, recipe: Recipe, maker: Maker, card: dict[str, Any]) -> FaceSet:
+    """Write the contact sheet and, last of all, the card that says the set is complete."""
+    for leftover in folder.glob(".*.part*"):  # of a killed process
+        if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+            leftover.unlink(missing_ok=True)
+    card |= {"complete": True, "rows": len(recipe), "source": maker.name}
+    faces = FaceSet.from_shards(folder, card)
+    with atomic_path(folder / CONTACT_SHEET) as temporary:
+        contact_sheet(faces).save(temporary)
+    ranges = {}
+    for name in faces.attributes:
+        values = faces.attribute(name)
+        ranges[name] = [values.min().item(), values.max().item()]
+    packages = ("torch", "numpy", "pillow", "pyarrow", "albumentations")
+    card |= {
+        "hash": faces.compute_hash(),
+        "identities": len(faces.classes),
+        "attributes": ranges,
+        "versions": {"facegeom_lit": __version__, **{name: version(name) for name in packages}},
+    }
+    write_json(folder / CARD, card)
+    return FaceSet.open(folder)
