@@ -32,6 +32,9 @@ MEASURED: tuple[str, ...] = (
 )
 """The eight attributes measured by Leroy et al. (ICML 2025), the default measured set."""
 
+MIRRORED = frozenset({"pose", "illumination"})
+"""Attributes whose value changes sign when an image is mirrored."""
+
 BASELINE = "none"
 """The name of the un-augmented baseline: a choice of run, not an attribute."""
 

@@ -19,7 +19,7 @@ from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.folder import read_csv, read_folder
 from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.synthesis.cached import prepare_face_set
-from facegeom_lit.synthesis.photometric_lattice import photometric_lattice
+from facegeom_lit.synthesis.photo_lattice import PhotoMaker, PhotoRecipe
 from facegeom_lit.synthesis.recipe import recipe_from_config
 
 
@@ -34,6 +34,8 @@ class RunData:
         lattice: The lattice that the geometry is measured on.
         lattice_set: Name of its face set in `evaluation`.
         verification_set: Name of the set for verification and cross-model alignment.
+        augment: An image attribute to move on the training images on the fly; None where the
+            training faces hold their variations already.
     """
 
     train: FaceSet
@@ -41,6 +43,7 @@ class RunData:
     lattice: Lattice
     lattice_set: str
     verification_set: str
+    augment: AttributeSpec | None = None
 
     def __post_init__(self) -> None:
         """Refuse people who are both trained on and judged.
@@ -50,8 +53,7 @@ class RunData:
         """
         trained = set(self.train.identities)
         for name, faces in self.evaluation.items():
-            both = sorted(trained & set(faces.identities))
-            if both and faces.card.get("source") == self.train.card.get("source"):
+            if both := sorted(trained & set(faces.identities)):
                 raise FaceGeomError(
                     f"{len(both)} identities are both trained on and judged in {name!r}, the "
                     f"first is {both[0]!r}. Split by identity."
@@ -65,11 +67,12 @@ def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
     measured = tuple(cfg.evaluation.measured)
 
     def prepare(kind: str, **choices: Any) -> FaceSet:
-        return prepare_face_set(recipe_from_config(kind, cfg.synthesis, **choices), maker, root)
+        recipe = recipe_from_config(kind, cfg.synthesis, attribute=target, **choices)
+        return prepare_face_set(recipe, maker, root)
 
     lattice_faces = prepare("lattice", measured=measured)
     return RunData(
-        train=prepare("training", attribute=target, seed=cfg.seed),
+        train=prepare("training", seed=cfg.seed),
         evaluation={"lattice": lattice_faces, "verification": prepare("verification")},
         lattice=Lattice.from_face_set(lattice_faces),
         lattice_set="lattice",
@@ -108,15 +111,18 @@ def folder(
             "evaluation.measured holds no image attribute, and data=folder can move no other. "
             "Add one of brightness, contrast, hue, saturation, blur, noise, jpeg, low_resolution."
         )
-    lattice_faces = photometric_lattice(
-        judge, measured, lattice_nodes, Path(cfg.paths.cache) / "facesets"
-    )
+    recipe = PhotoRecipe(judge, measured, lattice_nodes)
+    lattice_faces = prepare_face_set(recipe, PhotoMaker(judge), Path(cfg.paths.cache) / "facesets")
     return RunData(
         train=train,
-        evaluation={"lattice": lattice_faces, "verification": first_images(judge, verification_images)},
+        evaluation={
+            "lattice": lattice_faces,
+            "verification": first_images(judge, verification_images),
+        },
         lattice=Lattice.from_face_set(lattice_faces),
         lattice_set="lattice",
         verification_set="verification",
+        augment=target,
     )
 
 
@@ -145,9 +151,10 @@ def labelled(
             f"(got {target.name if target else 'none'})."
         )
     base = Path(root)
-    faces = read_csv(base / images, base / table, columns=dict(columns), extra=tuple(fixed))
+    faces = read_csv(base / images, base / table, dict(columns))
     train, judge = split_identities(faces, judge_every)
-    lattice = Lattice.from_values(judge, target.name, fixed=tuple(fixed), max_span=max_span)
+    span = float("inf") if max_span is None else max_span
+    lattice = Lattice.from_values(judge, target.name, tuple(fixed), span)
     return RunData(
         train=train,
         evaluation={"judge": judge},

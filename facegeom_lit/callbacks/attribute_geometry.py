@@ -1,0 +1,159 @@
+"""Energy, response and null of every measured attribute, live in validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from facegeom_lit.callbacks.evaluation import (
+    ByIdentity,
+    EvaluationCallback,
+    Measurement,
+    distance_of,
+)
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.lattice_energy import LatticeEnergy, lattice_energies
+from facegeom_lit.geometry.neighborhood import NeighborhoodName
+from facegeom_lit.geometry.statistics import Interval, paired_interval
+from facegeom_lit.models import FaceModel
+from facegeom_lit.training.fine_tune import FineTuneModule
+from facegeom_lit.training.sources import RunData
+
+COMPARED = ("energy", "response", "response_raw")
+NEIGHBORHOODS = ("ball", "knn", "inverse_distance")
+
+
+class AttributeGeometry(EvaluationCallback):
+    """Measures the lattice: `val/<measure>/<attribute>` for each attribute with curves.
+
+    Measures are means over identities: `energy`, `alignment` (1 - energy), `response` (mean |v| in
+    units of the identity's spread), `response_raw` (mean |v|), `null` (energy of permuted base
+    points) and `null_z`.
+
+    Args:
+        neighborhood: `ball`, `knn` or `inverse_distance`.
+        radius: Of the ball, in units of the identity's mean pair distance.
+        k: Neighbours of `knn`.
+        include_self: Count a point as its own neighbour, as the published script does.
+        null_permutations: Permutations of the null, per identity and attribute.
+
+    Raises:
+        FaceGeomError: When an argument is out of range.
+    """
+
+    kind: ClassVar[str] = "geometry"
+
+    def __init__(
+        self,
+        neighborhood: NeighborhoodName = "ball",
+        radius: float = 0.6,
+        k: int = 10,
+        include_self: bool = False,
+        null_permutations: int = 20,
+    ) -> None:
+        super().__init__()
+        key = "callbacks.attribute_geometry"
+        if neighborhood not in NEIGHBORHOODS:
+            raise FaceGeomError(
+                f"{key}.neighborhood must be one of {', '.join(NEIGHBORHOODS)}, got "
+                f"{neighborhood!r}."
+            )
+        if radius <= 0 or k < 1 or null_permutations < 0:
+            raise FaceGeomError(
+                f"{key}: radius must be positive, k at least 1 and null_permutations at least 0, "
+                f"got {radius}, {k}, {null_permutations}."
+            )
+        self.neighborhood: NeighborhoodName = neighborhood
+        self.radius = radius
+        self.k = k
+        self.include_self = include_self
+        self.null_permutations = null_permutations
+
+    def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
+        """Take the lattice, with identities as numbers."""
+        lattice = data.lattice
+        self._set = data.lattice_set
+        self._curves = lattice.curves
+        self.people = sorted({name for names in lattice.identity.values() for name in names})
+        number = {name: index for index, name in enumerate(self.people)}
+        self._identity = {
+            attribute: torch.tensor([number[name] for name in names])
+            for attribute, names in lattice.identity.items()
+        }
+
+    def measure(self, module: FineTuneModule) -> Measurement:
+        """Measure every attribute; the detail is a `LatticeEnergy` for each."""
+        measured = lattice_energies(
+            module.embeddings(self._set),
+            self._curves,
+            self._identity,
+            distance=distance_of(module),
+            neighborhood=self.neighborhood,
+            radius=self.radius,
+            k=self.k,
+            include_self=self.include_self,
+            null_permutations=self.null_permutations,
+        )
+        metrics: dict[str, float | None] = {}
+        notes = []
+        for attribute, found in measured.items():
+            energy = found.mean("energy")
+            metrics[f"val/energy/{attribute}"] = energy
+            metrics[f"val/alignment/{attribute}"] = None if energy is None else 1 - energy
+            for logged, name in (
+                ("response", "response"),
+                ("response_raw", "response_raw"),
+                ("null", "null_mean"),
+                ("null_z", "null_z"),
+            ):
+                metrics[f"val/{logged}/{attribute}"] = found.mean(name)
+            notes += _remarks(attribute, found)
+        return Measurement(metrics, measured, notes)
+
+    def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
+        """Compare energy and response, paired by identity."""
+        return {
+            f"val/{measure}/{attribute}": paired_interval(
+                getattr(found, measure), getattr(before.detail[attribute], measure)
+            )
+            for attribute, found in after.detail.items()
+            for measure in COMPARED
+        }
+
+    def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
+        """Return the difference of each identity that is defined on both sides."""
+        tables: ByIdentity = {}
+        for measure in COMPARED[:2]:
+            tables[measure] = {}
+            for attribute, found in after.detail.items():
+                change: Tensor = getattr(found, measure) - getattr(
+                    before.detail[attribute], measure
+                )
+                tables[measure][attribute] = {
+                    self.people[person]: value
+                    for person, value in zip(
+                        found.identities.tolist(), change.tolist(), strict=True
+                    )
+                    if value == value
+                }
+        return tables
+
+
+def _remarks(attribute: str, found: LatticeEnergy) -> list[str]:
+    """Say how many curves and identities do not count, and why."""
+    remarks = []
+    curves = int(found.curves.sum())
+    if dropped := int(found.dropped.sum()):
+        remarks.append(f"{attribute}: {dropped} of {curves} curves have no displacement; left out")
+    if isolated := int(found.isolated.sum()):
+        remarks.append(f"{attribute}: {isolated} of {curves} curves have no neighbour; left out")
+    if undefined := int(found.energy.isnan().sum()):
+        remarks.append(
+            f"{attribute}: energy undefined for {undefined} of {len(found.energy)} identities "
+            "(fewer than 2 usable curves, or none with a neighbour)"
+        )
+    return remarks

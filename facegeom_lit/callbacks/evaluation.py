@@ -1,0 +1,96 @@
+"""What every evaluation callback shares: when to measure, what to log, what to keep."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning as L
+
+from facegeom_lit.geometry.points import Distance
+from facegeom_lit.geometry.statistics import Interval
+from facegeom_lit.models import FaceModel
+from facegeom_lit.training.fine_tune import FineTuneModule
+from facegeom_lit.training.sources import RunData
+
+ByIdentity = dict[str, dict[str, dict[str, float]]]
+"""Measure → attribute → identity → difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one validation measured.
+
+    Args:
+        metrics: Figures by logged name; None where a figure is undefined (never NaN).
+        detail: What comparisons and pictures need; its kind is the callback's own.
+        notes: Remarks for the reader: dropped curves, unsupported rates.
+    """
+
+    metrics: dict[str, float | None]
+    detail: Any
+    notes: list[str] = field(default_factory=list)
+
+
+class EvaluationCallback(L.Callback, ABC):
+    """Measures at the end of every validation, from the embeddings that the module shares.
+
+    Attributes:
+        kind: The callback's name in a run's measurements.
+        measured_step: Optimiser step of the latest measurement; -1 before the first.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.measured_step = -1
+        self._latest: Measurement | None = None
+
+    @property
+    def latest(self) -> Measurement:
+        """The latest measurement."""
+        if self._latest is None:
+            raise RuntimeError(f"{type(self).__name__} has not measured yet: no validation ran.")
+        return self._latest
+
+    @abstractmethod
+    def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
+        """Learn what the run measures on, before it begins.
+
+        Args:
+            data: The run's faces.
+            references: Frozen models to compare with.
+            cache: Folder for embeddings of frozen models.
+        """
+
+    @abstractmethod
+    def measure(self, module: FineTuneModule) -> Measurement:
+        """Measure from `module.embeddings(name)`; called on every process."""
+
+    @abstractmethod
+    def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
+        """Return after - before of each figure with its 95 % interval over identities."""
+
+    def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
+        """Return differences of single identities, for summaries over runs; none by default."""
+        return {}
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Measure and log."""
+        if trainer.sanity_checking:
+            return
+        assert isinstance(pl_module, FineTuneModule)
+        self._latest = self.measure(pl_module)
+        self.measured_step = trainer.global_step
+        for name, value in self._latest.metrics.items():
+            if value is not None:
+                # Every process computed the same figure from the gathered embeddings.
+                self.log(name, value, rank_zero_only=True, batch_size=1)
+
+
+def distance_of(module: FineTuneModule) -> Distance:
+    """Return the distance that the fine-tuned model is compared by."""
+    return module.model.card.distance  # type: ignore[return-value]

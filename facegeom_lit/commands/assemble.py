@@ -1,0 +1,208 @@
+"""From configuration to objects: the model, its head and objective, the references, the trainer."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from facegeom_lit.attributes import BASELINE, MIRRORED, AttributeSpec, attribute
+from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
+from facegeom_lit.callbacks.evaluation import EvaluationCallback
+from facegeom_lit.commands.run_name import SWEEP_VARIABLE, config_hash, run_name
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.datamodule import FaceDataModule
+from facegeom_lit.faces.transforms import Chain, MirrorFlip, MoveImageAttribute, Transform
+from facegeom_lit.models import (
+    FaceModel,
+    ModelCard,
+    build_backbone,
+    load_face_model,
+)
+from facegeom_lit.synthesis.photometric import apply as apply_operator
+from facegeom_lit.training.fine_tune import FineTuneModule
+from facegeom_lit.training.objectives.base import Objective
+from facegeom_lit.training.sources import RunData
+
+
+def target_attribute(cfg: DictConfig) -> AttributeSpec | None:
+    """Return the targeted attribute, or None for the baseline.
+
+    Raises:
+        FaceGeomError: When the configuration contradicts itself.
+    """
+    values: Any = OmegaConf.to_container(cfg.attribute, resolve=True)
+    if values["name"] == BASELINE:
+        return None
+    attribute(values["name"])
+    return AttributeSpec.from_mapping(values)
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Refuse what cannot work before anything is computed.
+
+    Raises:
+        FaceGeomError: With the key and the remedy.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
+    for name in cfg.evaluation.measured:
+        attribute(name)
+    epochs, warmup = cfg.trainer.max_epochs, cfg.training.head_warmup_epochs
+    if epochs is None or epochs < 1:
+        raise FaceGeomError(f"trainer.max_epochs must be at least 1, got {epochs}.")
+    if not 0 <= warmup < epochs:
+        raise FaceGeomError(
+            f"training.head_warmup_epochs={warmup} leaves no epoch of trainer.max_epochs={epochs} "
+            "to train the backbone in."
+        )
+    many = cfg.trainer.devices not in (1, "1", "auto")
+    if many and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise FaceGeomError(
+            "A sweep (-m) with trainer.devices other than 1 would start every process's own "
+            "sweep. Use one device per job, or launch the runs one by one."
+        )
+
+
+def start_model(cfg: DictConfig) -> FaceModel:
+    """Return the model that the run starts from: `model=`, else the backbone's weights, else new.
+
+    Raises:
+        FaceGeomError: When the weights cannot be read or are of another architecture.
+    """
+    weights = cfg.model or cfg.backbone.weights
+    if weights is not None:
+        return load_face_model(Path(str(weights)).expanduser())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.seed)
+        backbone = build_backbone(cfg.backbone.architecture, **cfg.backbone.arguments)
+    facts: Any = OmegaConf.to_container(cfg.backbone.card, resolve=True)
+    card = ModelCard.from_json(
+        {
+            "name": cfg.backbone.name,
+            "architecture": cfg.backbone.architecture,
+            "arguments": OmegaConf.to_container(cfg.backbone.arguments, resolve=True),
+            "dimension": backbone.dimension,
+            **facts,
+        },
+        "backbone.card",
+    )
+    return FaceModel(backbone, card)
+
+
+def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
+    """Return the frozen models to compare with; `original` is a copy of the start model."""
+    models = {
+        name: load_face_model(Path(str(path)).expanduser())
+        for name, path in cfg.reference.models.items()
+    }
+    if cfg.reference.original:
+        models["original"] = start
+    return models
+
+
+def fine_tune_module(
+    cfg: DictConfig, model: FaceModel, data: RunData, target: AttributeSpec | None
+) -> FineTuneModule:
+    """Put model, head and objective together."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.seed)
+        head: nn.Module = instantiate(cfg.head)(model.card.dimension, len(data.train.classes))
+    objective = instantiate(cfg.objective)
+    if not isinstance(objective, Objective):
+        objective = objective(dimension=model.card.dimension)
+    training = cfg.training
+    return FineTuneModule(
+        model,
+        head,
+        objective,
+        instantiate(training.optimizer),
+        {name: len(faces) for name, faces in data.evaluation.items()},
+        target,
+        lr=training.lr,
+        head_lr=training.head_lr,
+        layer_decay=training.layer_decay,
+        weight_decay=training.weight_decay,
+        head_warmup_epochs=training.head_warmup_epochs,
+        warmup_steps=training.warmup_steps,
+        freeze_batch_norm=training.freeze_batch_norm,
+    )
+
+
+def data_module(cfg: DictConfig, data: RunData, target: AttributeSpec | None) -> FaceDataModule:
+    """Put the loaders together; image attributes are moved on given photos while training."""
+    training = cfg.training
+    changes: list[Transform] = []
+    if training.mirror:
+        changes.append(MirrorFlip(signed=target is not None and target.name in MIRRORED))
+    if data.augment is not None:
+        operator = partial(apply_operator, data.augment.name)
+        changes.append(MoveImageAttribute(operator, data.augment.low, data.augment.high))
+    return FaceDataModule(
+        data.train,
+        data.evaluation,
+        attribute=target.name if target else None,
+        identities_per_batch=training.identities_per_batch,
+        images_per_identity=training.images_per_identity,
+        evaluation_batch_size=training.evaluation_batch,
+        transform=Chain(*changes) if changes else None,
+        workers=training.workers,
+        seed=cfg.seed,
+    )
+
+
+def evaluation_callbacks(
+    cfg: DictConfig, data: RunData, references: dict[str, FaceModel]
+) -> tuple[dict[str, EvaluationCallback], list[L.Callback]]:
+    """Instantiate the callbacks: those that measure by kind, and the others."""
+    measuring: dict[str, EvaluationCallback] = {}
+    others: list[L.Callback] = []
+    for node in cfg.callbacks.values():
+        callback = instantiate(node)
+        if not isinstance(callback, EvaluationCallback):
+            others.append(callback)
+        elif callback.kind != CrossModelAlignment.kind or references:
+            callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
+            measuring[callback.kind] = callback
+    return measuring, others
+
+
+def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
+    """Instantiate the loggers inside the run's folder, with the run's identity for W&B.
+
+    The W&B run id follows from the configuration, so that a resumed run continues its curves; a
+    sweep's name, set while it is launched, is the group.
+    """
+    made: list[Logger] = []
+    name = run_name(cfg)
+    for kind, node in cfg.logger.items():
+        if kind == "wandb":
+            if node.mode == "offline":  # nothing to say: no account, no address
+                os.environ.setdefault("WANDB_SILENT", "true")
+            os.environ.setdefault("WANDB_DATA_DIR", str(Path(cfg.paths.cache).absolute()))
+            choices = {
+                "id": config_hash(cfg)[:16],
+                "name": name,
+                "group": os.environ.get(SWEEP_VARIABLE),
+                "job_type": "train",
+                "tags": [cfg.task, cfg.attribute.name, cfg.backbone.name],
+            }
+        else:
+            # Each session writes a table of its own: the logger empties a folder it finds.
+            session = len(list((folder / "csv").glob("session_*")))
+            choices = {"name": "csv", "version": f"session_{session}"}
+        logger = instantiate(node, save_dir=str(folder), **choices)
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+        made.append(logger)
+    return made

@@ -1,0 +1,68 @@
+"""Embeddings of whole face sets, and their cache on disk for models that do not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.dataset import FaceDataset
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.keys import IMAGE
+from facegeom_lit.files import atomic_path
+from facegeom_lit.models.face_model import FaceModel
+from facegeom_lit.models.storage import weights_hash
+
+
+@torch.inference_mode()
+def embed(model: FaceModel, faces: FaceSet, *, batch_size: int = 128, workers: int = 0) -> Tensor:
+    """Return raw embeddings of every face in order, (N, D) float32 on the CPU.
+
+    The model is used where it stands (its device) and is left in the mode it was in.
+
+    Raises:
+        FaceGeomError: When an embedding is not finite.
+    """
+    device = next(model.parameters()).device
+    loader = DataLoader(FaceDataset(faces), batch_size=batch_size, num_workers=workers)
+    training = model.training
+    model.eval()
+    parts = []
+    with tqdm(total=len(faces), unit="face", desc=f"embed {model.card.name}", leave=False) as bar:
+        for batch in loader:
+            parts.append(model(batch[IMAGE].to(device)).float().cpu())
+            bar.update(len(parts[-1]))
+    model.train(training)
+    embeddings = torch.cat(parts)
+    broken = ~embeddings.isfinite().all(1)
+    if bool(broken.any()):
+        raise FaceGeomError(
+            f"Model {model.card.name!r} gives NaN or infinite embeddings for {int(broken.sum())} "
+            f"of {len(faces)} faces; its weights are damaged, or its card's mean and std wrong."
+        )
+    return embeddings
+
+
+def embed_cached(
+    model: FaceModel, faces: FaceSet, folder: str | Path, *, batch_size: int = 128
+) -> Tensor:
+    """Return `embed(model, faces)`, from `folder` when it was computed before.
+
+    The key is (weights hash, card, face-set hash): a changed model or face set is never confused
+    with the one before.
+    """
+    key = f"{weights_hash(model)[:16]}-{faces.hash[:16]}"
+    path = Path(folder) / f"{key}.safetensors"
+    try:
+        return load_file(path)["embeddings"]
+    except (FileNotFoundError, SafetensorError, KeyError):
+        embeddings = embed(model, faces, batch_size=batch_size)
+        with atomic_path(path) as temporary:
+            save_file({"embeddings": embeddings}, temporary)
+        return embeddings

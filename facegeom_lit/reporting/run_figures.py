@@ -1,0 +1,88 @@
+"""Every picture of one run, from its faces and its two measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from facegeom_lit.attributes import AttributeSpec
+from facegeom_lit.callbacks.attribute_geometry import AttributeGeometry
+from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
+from facegeom_lit.callbacks.evaluation import Measurement
+from facegeom_lit.callbacks.verification import Verification
+from facegeom_lit.reporting.alignment_figure import alignment_figure
+from facegeom_lit.reporting.energy_figures import attribute_figure, violin_figure
+from facegeom_lit.reporting.lattice_figure import lattice_figure
+from facegeom_lit.reporting.training_faces_figure import training_faces_figure
+from facegeom_lit.reporting.training_figure import read_metrics, training_figure
+from facegeom_lit.reporting.verification_figure import Curve, roc_figure
+from facegeom_lit.training.sources import RunData
+
+Models = Mapping[str, Mapping[str, Measurement]]
+"""Model's name (before, after) → kind of measurement → measurement."""
+
+
+def draw_run(folder: Path, data: RunData, target: AttributeSpec | None, models: Models) -> None:
+    """Write `figures/*.png` of a run.
+
+    Args:
+        folder: The run's folder; its CSV tables are read for the training curves.
+        data: The run's faces.
+        target: The targeted attribute, or None.
+        models: Measurements before (where there is a baseline) and after.
+    """
+    figures = folder / "figures"
+    name = target.name if target else None
+    lattice_figure(figures / "lattice.png", data.lattice)
+    training_faces_figure(figures / "training_faces.png", data.train, name)
+    series = read_metrics(folder / "csv")
+    training_figure(figures / "training.png", series, name, data.verification_set)
+    if found := _of_kind(models, AttributeGeometry.kind):
+        energies = {model: _values(m, "energy") for model, m in found.items()}
+        panels = {
+            "energy (1 = no common direction)": energies,
+            "response (in units of the identity's spread)": {
+                model: _values(m, "response") for model, m in found.items()
+            },
+        }
+        attribute_figure(figures / "attributes.png", panels, name)
+        violin_figure(figures / "energy_violins.png", energies, name)
+    if found := _of_kind(models, Verification.kind):
+        curves = {model: _roc(m) for model, m in found.items()}
+        roc_figure(figures / "verification.png", curves, data.verification_set)
+    if found := _of_kind(models, CrossModelAlignment.kind):
+        for model, measurement in found.items():
+            title = f"rank-1 on unseen identities, {model} fine-tuning"
+            alignment_figure(figures / f"alignment_{model}.png", _rank1(measurement), title)
+
+
+def _of_kind(models: Models, kind: str) -> dict[str, Measurement]:
+    return {name: found[kind] for name, found in models.items() if kind in found}
+
+
+def _values(measurement: Measurement, measure: str) -> dict[str, Tensor]:
+    return {name: getattr(found, measure) for name, found in measurement.detail.items()}
+
+
+def _roc(measurement: Measurement) -> Curve:
+    """Return false and true accept rates at every score, thinned to what a figure can show."""
+    _, scores, same, _ = measurement.detail
+    order = scores.argsort(descending=True)
+    hits = same[order].double()
+    tar, far = hits.cumsum(0) / hits.sum(), (1 - hits).cumsum(0) / (1 - hits).sum()
+    # Evenly in log rank: the left of a logarithmic axis needs every point, the right few.
+    kept = torch.logspace(0, float(torch.tensor(len(far)).log10()), 2000).long().clamp(1) - 1
+    kept = kept.unique()
+    return far[kept].numpy(), tar[kept].numpy()
+
+
+def _rank1(measurement: Measurement) -> dict[str, dict[str, float | None]]:
+    """Return rank-1 by (reference, direction) and map."""
+    rows: dict[str, dict[str, float | None]] = {}
+    for (reference, kind, direction), ranks in measurement.detail.items():
+        row = f"{direction} {reference}"
+        rows.setdefault(row, {})[kind] = float((ranks == 1).double().mean())
+    return rows

@@ -1,0 +1,82 @@
+"""A sweep's summary: what fine-tuning for one attribute does to every attribute."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from facegeom_lit.geometry.statistics import Interval, bootstrap_interval
+from facegeom_lit.reporting.style import figure, words
+
+Cells = dict[tuple[str, str], Interval]
+"""(attribute fine-tuned for, attribute measured) → difference with its interval."""
+
+
+def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
+    """Join the runs of a sweep.
+
+    The differences of every identity in every seed are averaged over seeds first and bootstrapped
+    over identities, so that an interval speaks of people and not of repetitions. Where seeds
+    disagree, their range widens the interval: the lowest and highest seed mean are always inside.
+
+    Args:
+        records: `run.json` of each run.
+        measure: `energy` or `response`.
+    """
+    tables: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
+    for record in records:
+        for measured, table in record["identity_differences"][measure].items():
+            tables[record["attribute"], measured].append(table)
+    cells = {}
+    for key, seeds in tables.items():
+        people = sorted(set.intersection(*(set(table) for table in seeds)))
+        if len(people) < 2:
+            continue
+        values = torch.tensor(
+            [[table[name] for name in people] for table in seeds], dtype=torch.float64
+        )
+        interval = bootstrap_interval(values.mean(0))
+        assert interval.low is not None
+        assert interval.high is not None
+        means = values.mean(1)
+        cells[key] = replace(
+            interval,
+            low=min(interval.low, float(means.min())),
+            high=max(interval.high, float(means.max())),
+        )
+    return cells
+
+
+def sweep_figure(path: str | Path, cells: Cells, title: str) -> None:
+    """Draw the matrix: a row per attribute fine-tuned for, a column per attribute measured."""
+    rows = list(dict.fromkeys(row for row, _ in cells))
+    columns = list(dict.fromkeys(column for _, column in cells))
+    values = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), interval in cells.items():
+        values[rows.index(row), columns.index(column)] = interval.value
+    limit = float(np.nanmax(np.abs(values))) or 1.0
+    with figure(path, 1.15 * len(columns) + 2.2, 0.62 * len(rows) + 1.6) as drawn:
+        axis = drawn.subplots()
+        axis.grid(False)
+        image = axis.imshow(values, vmin=-limit, vmax=limit, cmap="RdBu_r", aspect="auto")
+        for (row, column), interval in cells.items():
+            star = "*" if interval.low > 0 or interval.high < 0 else ""
+            axis.text(
+                columns.index(column),
+                rows.index(row),
+                f"{interval.value:+.3f}{star}\n[{interval.low:+.3f}, {interval.high:+.3f}]",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="w" if abs(interval.value) > 0.6 * limit else "k",
+            )
+        axis.set_xticks(range(len(columns)), [words(name) for name in columns], rotation=25)
+        axis.set_yticks(range(len(rows)), [words(name) for name in rows])
+        axis.set(xlabel="measured", ylabel="fine-tuned for", title=title)
+        drawn.colorbar(image, ax=axis, shrink=0.9)

@@ -1,0 +1,54 @@
+"""The before/after table that a run prints, from its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Record = Mapping[str, Any]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a figure as text; an absent one is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def difference(entry: Mapping[str, float | None] | None) -> str:
+    """Return a difference with its interval; a star where the interval leaves out zero."""
+    if entry is None or entry["difference"] is None:
+        return "–"
+    low, high = entry["low"], entry["high"]
+    if low is None or high is None:
+        return f"{entry['difference']:+.3f}"
+    star = " *" if low > 0 or high < 0 else "  "
+    return f"{entry['difference']:+.3f} [{low:+.3f}, {high:+.3f}]{star}"
+
+
+def print_run(record: Record) -> None:
+    """Print a run's table: geometry by attribute, verification, alignment."""
+    console = Console(width=120, highlight=False)
+    target = record["attribute"]
+    table = Table(
+        title=f"{record['name']}: attribute {target}, objective {record['objective']}",
+        caption="* the 95 % interval over identities leaves out zero",
+    )
+    for column in ("measure", "before", "after", "after − before [95 %]"):
+        table.add_column(column, justify="left" if column == "measure" else "right")
+    after, before, changes = record["metrics"], record["baseline"], record["differences"]
+    for section in ("val/energy/", "val/response/", "val/verify/", "val/align/"):
+        for name in (key for key in after if key.startswith(section)):
+            style = "bold" if name.endswith(f"/{target}") else None
+            table.add_row(
+                name.removeprefix("val/"),
+                number(before.get(name)),
+                number(after[name]),
+                difference(changes.get(name)),
+                style=style,
+            )
+        table.add_section()
+    console.print(table)
+    for note in record["notes"]:
+        console.print(f"note: {note}")

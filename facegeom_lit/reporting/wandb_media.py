@@ -1,0 +1,51 @@
+"""A run's pictures and tables in Weights & Biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+COLUMNS = ("attribute", "measure", "before", "after", "difference", "low", "high")
+MEASURES = ("energy", "response", "response_raw")
+
+
+def attribute_rows(record: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the per-attribute table of a run's record, in the order of `COLUMNS`."""
+    rows = []
+    for name, after in record["metrics"].items():
+        _, measure, *rest = name.split("/")
+        if measure in MEASURES:
+            change = record["differences"].get(name, {})
+            rows.append(
+                [
+                    rest[0],
+                    measure,
+                    record["baseline"].get(name),
+                    after,
+                    *(change.get(key) for key in ("difference", "low", "high")),
+                ]
+            )
+    return rows
+
+
+def log_media(loggers: Sequence[Logger], folder: Path, record: Mapping[str, Any]) -> None:
+    """Log figures, the per-attribute table and the final figures; nothing without W&B."""
+    for logger in loggers:
+        if not isinstance(logger, WandbLogger):
+            continue
+        import wandb
+
+        run = logger.experiment
+        pictures = sorted((folder / "figures").glob("*.png"))
+        media: dict[str, Any] = {
+            f"figures/{file.stem}": wandb.Image(str(file)) for file in pictures
+        }
+        media["attributes"] = wandb.Table(columns=list(COLUMNS), data=attribute_rows(record))
+        run.log(media)
+        run.summary.update({k: v for k, v in record["metrics"].items() if v is not None})
+        run.summary.update(
+            {f"difference/{k}": v["difference"] for k, v in record["differences"].items()}
+        )

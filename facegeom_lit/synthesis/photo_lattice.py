@@ -1,0 +1,119 @@
+"""A lattice over given photos: image attributes moved on real faces.
+
+The photo is the node; its middle image stands at each attribute's default, or at the nearest value
+from which both steps stay within the range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegeom_lit.attributes import AttributeSpec, attribute
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.codec import ImageFormat
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.synthesis.photometric import apply_all
+from facegeom_lit.synthesis.recipe import Sample
+
+
+class PhotoRecipe:
+    """What `generate` makes of given photos: see `facegeom_lit.synthesis.recipe.Recipe`.
+
+    Args:
+        photos: Aligned faces.
+        measured: Image attributes that move.
+        nodes: At most so many photos of each identity become nodes, evenly spread over them.
+
+    Raises:
+        FaceGeomError: When an attribute cannot be moved on a photo.
+    """
+
+    image_format: ImageFormat = "webp"
+    quality = 95
+    split = "lattice"
+
+    def __init__(self, photos: FaceSet, measured: Sequence[str], nodes: int) -> None:
+        self.measured = tuple(measured)
+        self.specs: Mapping[str, AttributeSpec] = {name: attribute(name) for name in measured}
+        for name, spec in self.specs.items():
+            if spec.kind != "image":
+                raise FaceGeomError(f"{name!r} is a facial attribute: no operator moves it.")
+        self._photos = photos
+        self._nodes = [
+            (name, node, row)
+            for label, name in enumerate(photos.classes)
+            for node, row in enumerate(_spread((photos.labels == label).nonzero()[:, 0], nodes))
+        ]
+        self._middle = {
+            name: min(max(spec.default, spec.centers[0]), spec.centers[1])
+            for name, spec in self.specs.items()
+        }
+
+    @property
+    def unit(self) -> int:
+        """Number of images of one node."""
+        return 1 + 2 * len(self.measured)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._nodes) * self.unit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what decides the images."""
+        return {
+            "photos": self._photos.hash,
+            "rows": [row for _, _, row in self._nodes],
+            "measured": list(self.measured),
+            "specs": {name: asdict(spec) for name, spec in self.specs.items()},
+            "image_format": self.image_format,
+        }
+
+    def samples(self, start: int = 0, stop: int | None = None) -> list[Sample]:
+        """Return the images `start` … `stop` - 1."""
+        stop = len(self) if stop is None else min(stop, len(self))
+        first, last = start // self.unit, -(-stop // self.unit)
+        drawn = [sample for node in self._nodes[first:last] for sample in self._node(*node)]
+        return drawn[start - first * self.unit : stop - first * self.unit]
+
+    def _node(self, name: str, node: int, row: int) -> list[Sample]:
+        middle = Sample(name, row, dict(self._middle), row, node)
+        return [middle] + [
+            Sample(
+                name,
+                row,
+                {**self._middle, moving: self._middle[moving] + (step - 1) * spec.step},
+                row,
+                node,
+                moving,
+                step,
+            )
+            for moving, spec in self.specs.items()
+            for step in (0, 2)
+        ]
+
+
+class PhotoMaker:
+    """Applies image attributes to given photos; a sample's identity seed is the photo's row."""
+
+    name = "photos"
+    version = "1"
+
+    def __init__(self, photos: FaceSet) -> None:
+        self._photos = photos
+
+    def render(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
+        """Return one image for each sample."""
+        return [
+            apply_all(self._photos.image(s.identity_seed), s.attributes, s.seed) for s in samples
+        ]
+
+
+def _spread(rows: Any, count: int) -> list[int]:
+    """Return at most `count` of the rows, evenly spread."""
+    chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return [int(rows[index]) for index in chosen]
