@@ -29,11 +29,11 @@ def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) ->
     lift = 0.020 * max(a.smile, 0.0) + 0.025 * face["mouth_opening"]
     curve = a.brow_y + lift - 0.055 * frown * (1.0 - s).clamp_(0.0, 1.0)
     curve = curve + arch * torch.sin(s.clamp(0.0, 1.2) * 2.1) + tilt * s - 0.085 * (s - 0.62).clamp(min=0.0)
-    thick = 0.034 + 0.013 * face["brow_thickness"] + 0.005 * face["build"]
+    thick = 0.037 + 0.013 * face["brow_thickness"] + 0.005 * face["build"]
     band = thick * (1.05 - 0.72 * s.clamp(0.0, 1.0) ** 1.5)
     away = (y - curve) / band
-    slant = x.abs() * 120.0 + (y - curve) * (60.0 - 150.0 * s)
+    slant = x.abs() * 90.0 + (y - curve) * (60.0 - 150.0 * s)
     strokes = noise(slant, y * 22.0 + 7.0)
     mask = bell(away.pow(4)) * edge(s, -0.06, 0.16) * edge(s, 1.05, 0.80)
-    mask *= (0.76 + 0.26 * strokes + 0.08 * face["brow_thickness"]).clamp_(0.25, 1.0)
+    mask *= (0.80 + 0.16 * strokes + 0.10 * face["brow_thickness"]).clamp_(0.25, 1.0)
     lay(albedo, brow_color(face), mask.mul_(0.88))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from facegeom_lit.synthesis.renderer import chart
+from facegeom_lit.synthesis.renderer.paint import edge
 
 #: ArcFace's template of eye centres, nose tip, mouth corners in a 112×112 crop (x, y down).
 TEMPLATE: tuple[tuple[float, float], ...] = (
@@ -147,12 +148,15 @@ def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hit
         closer = (nearest - height).mul_(1e6).clamp_(0.0, 1.0)
         nearest = torch.minimum(nearest, height)
         best = torch.lerp(best, depth, closer)
-        depth = depth - 0.85 * height
+        # a least step carries rays that graze one part on to what lies behind it
+        depth = depth - torch.maximum(0.85 * height, (0.02 * (height + 0.004).mul_(250.0).clamp_(0.0, 1.0)))
+    hit = edge(height.abs(), 0.05, 0.03) * edge(depth, -1.3, -1.2)
+    best = torch.lerp(best, depth, hit)
+    nearest = nearest * (1.0 - hit)
     both = interpolate(torch.stack((best, nearest))[None], size=x.shape, mode="bilinear")[0]
     rays, depth, nearest = Rays(view, x, y), both[0], both[1]
     for _ in range(_FINE_STEPS):
         height, grid = _miss(radius, rays, depth)
-        nearest = torch.minimum(nearest, height.abs())
         depth = depth - 0.8 * height.clamp_(-0.08, 0.08)
     hx, hy, hz = rays.at(depth)
     length = torch.sqrt(hx * hx + hy * hy + hz * hz)

@@ -55,7 +55,8 @@ def paint_eyes(
     # the ball
     white = srgb(226, 216, 208)
     lay(albedo, white, inside)
-    red = edge(t, -0.55, -1.0) * inside
+    tint(albedo, (0.62, 0.56, 0.54), inside * edge(t.abs(), 0.35, 1.0))
+    red = edge(t, -0.62, -1.0) * inside
     lay(albedo, srgb(206, 130, 120), red * 0.85)
     size = 0.060 + 0.002 * face["eye_size"]
     dx, dy = outward + 0.004, up - 0.008

@@ -22,7 +22,7 @@ def frame_mask(rays: Rays, depth: Tensor, a: Anatomy, front: float, pixel: float
         front: Frontal depth z of the eyes' surface.
         pixel: Size of a pixel in head units.
     """
-    plane = front + 0.16
+    plane = front + 0.23
     away = max(rays.toward[2], 0.2)
     at = (plane - rays.origin[2]) / away
     for _ in range(3):

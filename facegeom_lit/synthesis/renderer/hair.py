@@ -41,31 +41,39 @@ def grow_hair(scalp: Tensor, face: Face, a: Anatomy) -> Hair:
     length = face["hair_length"]
     x, y, z = dx * scalp, dy * scalp, dz * scalp
     ax = x.abs()
-    bald = ramp(face["age"], 35.0, 85.0) * max(0.25 + 0.75 * face["balding"] + 0.3 * face["build"], 0.0)
+    bald = ramp(face["age"], 35.0, 85.0) * max(
+        0.25 + 0.75 * face["balding"] + 0.3 * face["build"], 0.0
+    )
     part = 0.22 * face["hair_parting"]
-    line = a.hairline + 0.16 * bald - 0.30 * (ax * ax) * (1.0 - 0.5 * bald)
-    line = line + 0.10 * bald * bell(((ax - 0.38) / 0.14) ** 2)
-    line = line + 0.05 * face["hairline_peak"] * bell((ax / 0.12) ** 2) * -1.0
+    # the face's opening in the hair: an arch over brows and temples
+    height = a.hairline - 0.30 + 0.16 * bald
+    peak = 0.05 * face["hairline_peak"] * bell((ax / 0.13) ** 2)
+    corner = (0.07 + 0.10 * bald) * bell(((ax - 0.42) / 0.16) ** 2)
     fringe = max(face["hair_fringe"], 0.0) * ramp(length, 0.25, 0.55) * (1.0 - bald)
-    swept = (0.5 + (x - part) * (0.9 if part < 0 else -0.9)).clamp_(0.0, 1.0)
-    line = line - 0.30 * fringe * swept * edge(ax, 0.72, 0.45)
-    top = y - line
+    swept = (0.55 + (x - part) * (1.1 if part < 0 else -1.1)).clamp_(0.0, 1.0)
+    rise = (y - 0.30 + peak - corner + 0.27 * fringe * swept).clamp_(min=0.0) * (1.0 / height)
+    wide = ax * (1.0 / 0.70)
+    arch = torch.sqrt(rise * rise + (wide * wide).pow(1.6)) - 1.0
+    top = arch * 0.55 - 0.35 * edge(y, 0.42, 0.18)
+    # sides and back: behind the temples and ears, down to the nape or further
     long = ramp(length, 0.45, 0.95)
-    sides = 0.28 + 0.16 * long - 0.28 * (0.42 - y).clamp(0.0, 0.5) * (1.0 - long) - z
-    low = 0.02 - 0.25 * ramp(length, 0.1, 0.45) - 2.0 * ramp(length, 0.5, 1.0)
-    back = edge(z, 0.1, -0.35)
-    # curtain of long hair: hangs vertically from the widest part of the head
+    front = 0.22 + 0.20 * long - 0.30 * (0.45 - y).clamp(0.0, 0.6) * (1.0 - long)
+    sides = front - 0.9 * dz
     hang = 0.84 + 0.05 * face["hair_volume"]
     curtain = torch.rsqrt(((dx / hang) ** 2 + (dz / (hang + 0.08)) ** 2).clamp_(min=0.12))
-    drop = curtain * dy
-    reach = torch.lerp(y, torch.minimum(y, drop), long) - low + 0.45 * back
-    hanging = torch.minimum(sides, reach)
-    inside = smooth_maximum(top, hanging, 0.05)
-    volume = 0.03 + (0.075 + 0.045 * face["hair_volume"] + 0.02 * face["hair_curl"]) * ramp(length, 0.1, 0.7)
-    cover = edge(inside, -0.01, 0.12) * ramp(length, 0.0, 0.2)
-    crown = 1.0 + 0.8 * edge(y, 0.7, 1.2) * (1.0 - bald)
-    grown = scalp + cover * crown * volume
-    below = edge(dy, 0.25, -0.05) * long * edge(inside, 0.0, 0.06)
+    low = 0.04 - 0.30 * ramp(length, 0.15, 0.5) - 2.0 * ramp(length, 0.5, 1.0)
+    fall = torch.lerp(y, torch.minimum(y, curtain * dy), long)
+    reach = fall - low + 0.55 * edge(dz, 0.0, -0.35)
+    ear = bell(((z + 0.02) / 0.16) ** 2) * edge(y, 0.50, 0.34) * edge(y, -0.5, -0.3)
+    hanging = torch.minimum(sides, reach) - 0.35 * ear * (1.0 - ramp(length, 0.4, 0.6))
+    inside = smooth_maximum(top, hanging, 0.08)
+    volume = 0.02 + (0.085 + 0.04 * face["hair_volume"] + 0.02 * face["hair_curl"]) * ramp(
+        length, 0.05, 0.65
+    )
+    cover = edge(inside, 0.02, 0.15) * ramp(length, 0.0, 0.2)
+    crown = 1.0 + 0.7 * edge(y, 0.7, 1.2) * (1.0 - bald)
+    grown = scalp + cover * (2.0 - cover) * crown * volume
+    below = edge(dy, 0.25, -0.05) * long * edge(inside, 0.05, 0.12)
     grown = torch.lerp(grown, torch.maximum(grown, curtain.clamp(max=1.6)), below)
     return Hair(grown, inside)
 
@@ -97,7 +105,7 @@ def paint_hair(
     strands = noise(across + shift, y * (5.0 + 14.0 * curl) + z * (4.0 + 10.0 * curl))
     locks = noise(across * 0.28 - shift, y * 3.0 + 9.0 * curl * x)
     soft = 0.030 + 0.03 * (1.0 - ramp(length, 0.0, 0.3))
-    mask = edge(inside + 0.016 * strands + 0.012 * locks, -soft, soft)
+    mask = edge(inside + 0.012 * strands + 0.010 * locks, -soft, soft)
     mask *= min(1.0, 0.30 * ramp(length, -0.05, 0.05) + 0.8 * ramp(length, 0.03, 0.22))
     relief = (1.0 + 0.24 * strands + 0.22 * locks).clamp_(0.35, 1.8)
     color = hair_color(face)

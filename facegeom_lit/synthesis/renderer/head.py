@@ -6,12 +6,10 @@ function along each axis of the chart, so that fifty of them cost one small matr
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face
+from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face, ramp
 from facegeom_lit.synthesis.renderer.chart import axis, directions, project
 from facegeom_lit.synthesis.renderer.paint import bell
 
@@ -67,7 +65,7 @@ def head_radius(face: Face, a: Anatomy) -> Tensor:
         (0.0, 0.40, -0.07 + 0.02 * face["forehead_slope"]),
         (0.735 * width, 0.94 + 0.06 * face["skull_height"], 0.965 - 0.03 * face["forehead_slope"]),
     )
-    jaw_width = 0.625 * width * (1.0 + 0.085 * face["jaw_width"] + 0.035 * build)
+    jaw_width = 0.590 * width * (1.0 + 0.085 * face["jaw_width"] + 0.035 * build)
     jaw = _ellipsoid(
         (0.0, -0.22 - 0.5 * a.jaw_drop, 0.10),
         (jaw_width, 0.66 - 0.22 - (a.chin_y + 0.66) * 0.98 - 0.5 * a.jaw_drop, 0.775),
@@ -87,24 +85,26 @@ def _features(face: Face, a: Anatomy) -> Tensor:
         return project(x, y, z)
 
     build, old = face["build"], a.old
-    # nose: ridge that climbs from the nasion to the tip, ball, wings, underside
+    # nose: ridge that climbs from the nasion to the tip and widens, ball, wings, underside
     _, tip = at(0.0, a.nose_y, 1.13)
     _, base = at(0.0, a.nose_base, 0.98)
     _, nasion = at(0.0, a.eye_y + 0.03, 0.88)
     v = axis()
     climb = ((nasion - v) / (nasion - tip)).clamp(0.0, 1.0)
     under = ((v - base) / (tip - base)).clamp(0.0, 1.0)
-    profile = climb.pow(1.15) * torch.sqrt(under * (2.0 - under))
-    height = 0.225 + 0.045 * face["nose_projection"]
-    add(height, _bell(0.0, 0.088 + 0.008 * face["nose_bulb"]), profile)
+    profile = climb.pow(1.15) * under * (2.0 - under)
+    height = 0.215 + 0.045 * face["nose_projection"]
+    add(0.66 * height, _bell(0.0, 0.078 + 0.008 * face["nose_bulb"]), profile)
+    add(0.34 * height, _bell(0.0, 0.150), profile * climb)
     bridge = 0.05 + 0.028 * face["nose_bridge"]
     add(bridge, _bell(0.0, 0.075), _bell(nasion - 0.06, 0.13))
-    hump = 0.018 * face["nose_hump"] + 0.004
-    add(hump, _bell(0.0, 0.05), _bell(0.55 * nasion + 0.45 * tip, 0.09))
-    add(0.035 + 0.015 * face["nose_bulb"], _bell(0.0, 0.075), _bell(tip + 0.01, 0.07))
+    hump = 0.022 * face["nose_hump"] + 0.004
+    add(hump, _bell(0.0, 0.055), _bell(0.55 * nasion + 0.45 * tip, 0.09))
+    add(0.040 + 0.018 * face["nose_bulb"], _bell(0.0, 0.08), _bell(tip, 0.062))
     wing, _ = at(a.nose_width, a.nose_base + 0.04, 0.95)
-    add(0.085, _pair(wing * 0.80, 0.055), _bell(base + 0.045, 0.055))
-    add(-0.015, _pair(wing * 1.35, 0.05), _bell(base + 0.05, 0.09))
+    add(0.070, _pair(wing * 0.74, 0.066), _bell(base + 0.052, 0.062))
+    add(0.018, _bell(0.0, 0.035), _bell(base + 0.015, 0.05))
+    add(-0.012, _pair(wing * 1.35, 0.06), _bell(base + 0.06, 0.10))
     # eyes: sockets, lids over the balls
     eye, level = at(a.eye_x, a.eye_y, 0.80)
     depth = 0.075 + 0.025 * face["eye_depth"] + 0.01 * build + 0.015 * old
@@ -116,9 +116,9 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     add(0.030 + 0.018 * face["brow_ridge"] + 0.012 * build, _pair(0.25, 0.2), _bell(brow, 0.075))
     add(-0.045, _pair(0.86, 0.16), _bell(0.50, 0.22))
     # cheekbones, cheeks, folds
-    add(0.045 + 0.03 * face["cheekbones"], _pair(0.56, 0.15), _bell(0.06, 0.14))
-    full = 0.02 + 0.05 * face["cheek_fullness"] - 0.045 * old
-    add(full, _pair(0.56, 0.2), _bell(-0.36, 0.2))
+    add(0.035 + 0.025 * face["cheekbones"], _pair(0.54, 0.21), _bell(0.02, 0.20))
+    full = 0.01 + 0.035 * face["cheek_fullness"] - 0.035 * old
+    add(full, _pair(0.54, 0.24), _bell(-0.36, 0.24))
     lift = max(a.smile, 0.0)
     add(0.045 * lift, _pair(0.44, 0.14), _bell(-0.10, 0.11))
     add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.31, 0.05), _bell(-0.36, 0.12))
@@ -127,11 +127,11 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     low = a.mouth_y - a.gap
     _, mouth = at(0.0, a.mouth_y, 0.98)
     _, lower = at(0.0, low, 0.96)
-    span = _bell(0.0, 0.24 + 0.3 * (a.mouth_width - 0.26))
-    add(0.065, _bell(0.0, 0.30), _bell(0.5 * (mouth + lower), 0.19 + 0.3 * a.gap))
-    add(0.6 * a.upper_lip, span, _bell(mouth + 0.6 * a.upper_lip, 0.055))
-    add(0.6 * a.lower_lip, span, _bell(lower - 0.6 * a.lower_lip, 0.055))
-    add(-0.035, span, _bell(mouth, 0.022))
+    span = _bell(0.0, 0.20 + 0.4 * (a.mouth_width - 0.26))
+    add(0.075, _bell(0.0, 0.33), _bell(0.5 * (mouth + lower), 0.22 + 0.3 * a.gap))
+    add(0.45 * a.upper_lip, _bell(0.0, 0.15), _bell(mouth + 0.45 * a.upper_lip, 0.060))
+    add(0.75 * a.lower_lip, span, _bell(lower - 0.5 * a.lower_lip, 0.058))
+    add(-0.022, span, _bell(mouth, 0.020))
     add(-0.05 - 0.25 * a.gap, span, _bell(0.5 * (mouth + lower), 0.02 + 0.45 * a.gap))
     add(-0.012, _bell(0.0, 0.028), _rise(mouth + 0.05, mouth + 0.09) * (1.0 - _rise(base, tip)))
     _, chin = at(0.0, a.chin_y + 0.13, 0.86)
@@ -139,11 +139,12 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     protrusion = 0.135 + 0.05 * face["chin_projection"] + 0.015 * build
     add(protrusion, _bell(0.0, 0.22 + 0.05 * face["chin_width"]), _bell(chin, 0.17))
     # jaw angle, ears
-    add(0.03 + 0.035 * face["jaw_angle"] + 0.015 * build, _pair(0.93, 0.17), _bell(-0.66, 0.17))
+    add(0.01 + 0.028 * face["jaw_angle"] + 0.012 * build, _pair(0.90, 0.22), _bell(-0.62, 0.22))
     size = 1.0 + 0.15 * face["ear_size"] + 0.12 * old
-    stick = 0.15 + 0.06 * face["ear_angle"]
-    ear = math.sqrt(2.0) * 1.01
-    add(stick, _pair(ear, 0.075), _bell(0.10, 0.26 * size).pow(1.0) * _rise(-0.32, -0.12))
+    stick = 0.15 + 0.05 * face["ear_angle"]
+    stick *= 1.0 - 0.8 * ramp(face["hair_length"], 0.45, 0.65)  # pressed flat under long hair
+    helix = (1.0 - ((v - 0.06) / (0.27 * size)) ** 2).clamp(min=0.0).sqrt()
+    add(stick, _pair(1.44, 0.085), helix)
     heights = torch.tensor([height for height, _, _ in terms])
     across = torch.stack([across for _, across, _ in terms])
     along = torch.stack([along for _, _, along in terms])

@@ -53,7 +53,7 @@ def normals(position: Tensor) -> Tensor:
 def occlusion(radius: Tensor) -> Tensor:
     """Openness to the sky (S, S) in [0, 1]: hollows against their surroundings are dark."""
     dark = torch.zeros_like(radius)
-    for block, weight in ((4, 5.5), (8, 2.2), (16, 0.9)):
+    for block, weight in ((4, 4.0), (8, 1.8), (16, 0.9)):
         mean = avg_pool2d(radius[None, None], block)
         smooth = interpolate(mean, size=radius.shape, mode="bilinear")[0, 0]
         dark += (smooth - radius).clamp_(0.0, 0.2).mul_(weight)

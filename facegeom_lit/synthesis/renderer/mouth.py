@@ -51,9 +51,12 @@ def paint_mouth(
         inside = edge(inner_top - y, -0.5 * pixel, pixel) * edge(y - inner_low, -0.5 * pixel, pixel)
         inside *= edge(gap, 0.0, 0.012)
         lay(albedo, srgb(58, 14, 16), inside)
-        lay(albedo, srgb(140, 52, 54), inside * edge(inner_top - y, 0.12, 0.26))
-        teeth = inside * edge(inner_top - y, 0.085, 0.06) * edge(t.abs(), 0.80, 0.55)
-        lay(albedo, srgb(216, 206, 190), teeth)
+        deep = inner_top - y
+        lay(albedo, srgb(132, 50, 52), inside * edge(deep, 0.10, 0.24) * edge(t.abs(), 0.8, 0.5))
+        teeth = inside * edge(deep, 0.072 - 0.03 * square, 0.060 - 0.03 * square)
+        teeth *= edge(t.abs(), 0.86, 0.66)
+        lay(albedo, srgb(206, 196, 182), teeth)
+        tint(albedo, (0.55, 0.45, 0.42), inside * edge(deep, 0.025, 0.0))
         gloss *= 1.0 - inside
     dark = bell(((y - 0.5 * (inner_top + inner_low)) / (0.009 + 0.5 * gap)) ** 2)
     slit = dark * edge(t.abs(), 1.10, 0.90) * (1.0 - edge(gap, 0.004, 0.02))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from facegeom_lit.attributes import AttributeSpec, vocabulary
 from facegeom_lit.errors import FaceGeomError
@@ -20,7 +18,7 @@ class FaceRenderer:
 
     No learned weights. Each face is rendered on its own and on one thread, which keeps its planes
     in the processor's cache and makes every image independent, to the bit, of what else is in the
-    batch and of the number of threads; the faces of a batch share the threads that torch may use.
+    batch and of the number of threads. To use more cores, render in more processes.
 
     Example:
         >>> renderer = FaceRenderer()
@@ -73,11 +71,11 @@ class FaceRenderer:
         if not jobs:
             return torch.empty(0, 3, SIZE, SIZE, dtype=torch.uint8)
         threads = torch.get_num_threads()
-        workers = min(threads, len(jobs))
-        with ThreadPoolExecutor(workers, initializer=_single_thread) as pool:
-            images = list(pool.map(lambda job: render_face(*job), jobs))
-        torch.set_num_threads(threads)
-        return torch.stack(images)
+        torch.set_num_threads(1)
+        try:
+            return torch.stack([render_face(face, seed) for face, seed in jobs])
+        finally:
+            torch.set_num_threads(threads)
 
     def landmarks(self, identity: Tensor, attributes: Mapping[str, Tensor]) -> Tensor:
         """Eye centres, nose tip, mouth corners in crop pixels (x, y): (B, 5, 2).
@@ -132,6 +130,3 @@ class FaceRenderer:
                 f"[{spec.low:g}, {spec.high:g}]{' ' + spec.unit if spec.unit else ''}."
             )
 
-
-def _single_thread() -> None:
-    torch.set_num_threads(1)

@@ -55,8 +55,8 @@ def project_landmarks(face: Face) -> list[tuple[float, float]]:
 def _lighting(face: Face, generator: Generator) -> Lighting:
     draw = torch.rand(6, generator=generator).tolist()
     warm = 0.16 * (draw[0] - 0.5)
-    strength = 0.72 + 0.22 * draw[1]
-    fill = 0.30 + 0.22 * draw[2]
+    strength = 0.84 + 0.24 * draw[1]
+    fill = 0.22 + 0.20 * draw[2]
     tone = 0.10 * (draw[3] - 0.5)
     return Lighting(
         azimuth=face["illumination"],
@@ -101,8 +101,8 @@ def render_face(face: Face, seed: int) -> Tensor:
     x, y, z = hits.x, hits.y, hits.z
     albedo = paint_skin(x, y, z, face, a)
     gloss = torch.zeros_like(x)
-    paint_mouth(albedo, gloss, x, y, face, a, skin_color(face), pixel)
     paint_beard(albedo, x, y, z, face, a)
+    paint_mouth(albedo, gloss, x, y, face, a, skin_color(face), pixel)
     paint_eyes(albedo, gloss, x, y, face, a, pixel)
     paint_brows(albedo, x, y, face, a)
     hairy, relief = paint_hair(albedo, inside, x, y, z, face, strand_shift)
@@ -113,13 +113,15 @@ def render_face(face: Face, seed: int) -> Tensor:
     half = [l + v for l, v in zip(light, view.ahead, strict=True)]
     norm = sum(h * h for h in half) ** 0.5
     facing = (nx * half[0] + ny * half[1] + nz * half[2]).mul_(1.0 / norm).clamp_(min=0.0)
-    rough = 0.055 * (1.0 - hairy) + hairy * relief * 0.05
-    sheen = facing.pow(18.0) * rough * seen + gloss * (1.0 - hairy) * (0.35 + 0.65 * seen)
+    mirror = facing.pow(18.0).mul_(seen)
+    bare = 1.0 - hairy
+    sheen = bare * (0.055 * mirror + gloss * (0.35 + 0.65 * seen))
+    silk = 0.6 * hairy * relief * mirror  # hair's highlights have the colour of hair
     for c in range(3):
         wrap = _SCATTER[c]
         direct = ((lit + wrap) * (1.0 / (1.0 + wrap))).clamp_(min=0.0) * seen
         ambient = (sky * (lighting.sky[c] - lighting.ground[c]) + lighting.ground[c]) * open_
-        shaded = albedo[c] * (direct * lighting.key[c] * (0.5 + 0.5 * open_) + ambient)
+        shaded = albedo[c] * (direct * lighting.key[c] * (0.5 + 0.5 * open_) + ambient + silk)
         image[c].lerp_(shaded + sheen, hits.coverage)
 
     if face["glasses"] > 0.0:

@@ -11,7 +11,7 @@ from facegeom_lit.synthesis.renderer.noise import noise
 from facegeom_lit.synthesis.renderer.paint import Color, bell, blob, edge, lay, mix_colors, srgb, tint
 
 _TONES = [srgb(250, 218, 200), srgb(236, 190, 162), srgb(214, 160, 124), srgb(176, 118, 82),
-          srgb(122, 76, 52), srgb(72, 44, 32)]  # fmt: skip
+          srgb(136, 88, 60), srgb(92, 58, 42)]  # fmt: skip
 
 
 def skin_color(face: Face) -> Color:
@@ -39,7 +39,7 @@ def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tenso
         rouge = blob(ax - 0.45, y + 0.02 - (ax - 0.45) * 0.6, 0.0, 0.0, 0.17, 0.08) * front
         tint(albedo, (0.98, 0.62, 0.68), rouge * (0.8 * face["makeup"]))
     # mottling and pores
-    mottle = noise(x * 14.0 + 40.0, y * 14.0) * 0.020 + noise(x * 70.0, y * 70.0) * (0.022 + 0.02 * a.old)
+    mottle = noise(x * 14.0 + 40.0, y * 14.0) * 0.020 + noise(x * 70.0, y * 70.0) * (0.014 + 0.02 * a.old)
     albedo *= 1.0 + mottle
     # freckles, age spots, mole
     spots = noise(x * 46.0 + 60.0 * face["freckle_pattern"], y * 46.0 - 30.0 * face["freckle_pattern"])
@@ -49,6 +49,9 @@ def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tenso
     tint(albedo, (0.80, 0.66, 0.55), edge(spots, 0.9, 1.5) * where.mul_(strength).clamp_(max=1.0))
     mole = blob(x, y, 0.48 * face["mole_x"], -0.2 + 0.55 * face["mole_y"], 0.022, 0.022)
     tint(albedo, (0.30, 0.24, 0.24), mole.mul_(max(face["mole_size"], 0.0)).mul_(1.3).clamp_(max=1.0) * front)
+    # ears: the hollow inside the rim
+    hollow = bell(((y - 0.10) / 0.13) ** 2 + ((z + 0.01) / 0.045) ** 2) * edge(ax, 0.72, 0.76)
+    tint(albedo, (0.60, 0.46, 0.44), hollow)
     # nostrils and the crease around the wings of the nose
     nostril = blob(ax, y, 0.52 * a.nose_width, a.nose_base + 0.022, 0.045, 0.020)
     tint(albedo, (0.22, 0.14, 0.14), nostril * front)
@@ -66,7 +69,7 @@ def _wrinkles(albedo: Tensor, x: Tensor, y: Tensor, ax: Tensor, face: Face, a: A
     fold = fold - 0.55 * (a.nose_base + 0.08 - y) ** 2
     reach = edge(y, a.mouth_y - 0.04, a.mouth_y + 0.06) * edge(y, a.nose_base + 0.12, a.nose_base + 0.05)
     nasolabial = bell(((ax - fold) * (1.0 / 0.020)) ** 2) * reach
-    tint(albedo, (0.66, 0.54, 0.50), nasolabial * min(0.10 + 0.75 * age + 0.5 * smile, 1.0))
+    tint(albedo, (0.66, 0.54, 0.50), nasolabial * min(0.06 + 0.65 * age + 0.35 * smile, 1.0))
     lines = torch.sin((y + 0.06 * torch.cos(x * 5.0)) * 62.0 + 0.8 * torch.sin(x * 7.0))
     brow = edge(lines, 0.55, 1.0) * blob(x, y, 0.0, 0.68, 0.42, 0.13)
     tint(albedo, (0.70, 0.60, 0.56), brow * min(0.9 * age * age + 0.05 * frown, 1.0))
@@ -86,14 +89,13 @@ def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: 
     if density <= 0.0:
         return
     ax = x.abs()
-    shape = 0.06 * face["beard_shape"]
-    cheek = -0.50 + 0.95 * (ax - 0.28).clamp(min=0.0) + shape
-    below = edge(y - cheek, 0.05, -0.06)
-    moustache = blob(ax, y, 0.13, a.mouth_y + 0.105, 0.17, 0.05) * 1.25
-    chin = blob(x, y, 0.0, a.chin_y + 0.14, 0.34, 0.22) * 1.2
-    side = edge(ax, 0.30, 0.44) * edge(z, -0.05, 0.15) * edge(y, 0.22, 0.05)
-    area = torch.maximum(torch.maximum(moustache, chin), below * edge(ax, 0.24, 0.36))
-    area = torch.maximum(area, side * below).clamp_(max=1.0)
+    line = a.nose_base - 0.03 - 0.10 * edge(ax, 0.08, 0.27) + 0.05 * face["beard_shape"]
+    line = line + 2.7 * (ax - 0.25).clamp(min=0.0) ** 2
+    area = edge(line - y, -0.02, 0.06) * edge(z, -0.12, 0.05)
+    area *= 1.0 - 0.25 * bell(((ax - 0.13) / 0.06) ** 2 + ((y - a.mouth_y + a.gap + 0.12) / 0.04) ** 2)
     hairs = noise(x * 95.0 + 11.0, y * 42.0)
     mask = area * (density * 1.25 + 0.45 * (density**0.5) * hairs * (1.2 - density)).clamp_(0.0, 0.96)
-    lay(albedo, brow_color(face), mask * min(1.0, 0.55 + 0.6 * density))
+    mask *= min(1.0, 0.55 + 0.6 * density)
+    relief = (1.0 + 0.28 * hairs).clamp_(0.4, 1.8)
+    for plane, value in zip(albedo, brow_color(face), strict=True):
+        plane.lerp_(relief * value, mask)
