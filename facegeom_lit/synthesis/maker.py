@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +13,8 @@ from numpy.typing import NDArray
 
 from facegeom_lit.attributes import vocabulary
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.synthesis.photometric import apply_all
+from facegeom_lit.synthesis import photometric, renderer
 from facegeom_lit.synthesis.recipe import Sample
-from facegeom_lit.synthesis.renderer import FaceRenderer
 
 
 class Maker(Protocol):
@@ -31,6 +32,12 @@ class Maker(Protocol):
         """Return one uint8 (H, W, 3) RGB image for each sample, whatever the batch."""
 
 
+def _source_hash() -> str:
+    """Hash the code that decides a pixel: a number raised by hand would be forgotten one day."""
+    sources = [*sorted(Path(renderer.__file__).parent.glob("*.py")), Path(photometric.__file__)]
+    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
 class RendererMaker:
     """Renders facial attributes, then applies image attributes.
 
@@ -45,13 +52,13 @@ class RendererMaker:
     """
 
     name = "renderer"
-    version = getattr(FaceRenderer, "version", "1")
+    version = _source_hash()
 
     def __init__(self, batch_size: int = 32) -> None:
         if batch_size < 1:
             raise FaceGeomError(f"synthesis.maker.batch_size must be positive, got {batch_size}.")
         self.batch_size = batch_size
-        self._renderer = FaceRenderer()
+        self._renderer = renderer.FaceRenderer()
         specs = vocabulary().values()
         self._facial = tuple(spec.name for spec in specs if spec.kind == "facial")
         self._photometric = tuple(spec.name for spec in specs if spec.kind == "image")
@@ -65,7 +72,9 @@ class RendererMaker:
         different = dict(zip(keys, samples, strict=True))
         faces = dict(zip(different, self._render_faces(list(different.values())), strict=True))
         return [
-            apply_all(faces[key], {name: s.attributes[name] for name in self._photometric}, s.seed)
+            photometric.apply_all(
+                faces[key], {name: s.attributes[name] for name in self._photometric}, s.seed
+            )
             for key, s in zip(keys, samples, strict=True)
         ]
 

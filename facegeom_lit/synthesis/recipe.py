@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -99,13 +100,15 @@ class Recipe:
             raise FaceGeomError(
                 f"format must be one of {get_args(ImageFormat)}, got {self.image_format!r}."
             )
-        for name in ("identities", count):
-            if getattr(self, name) < 1:
-                raise FaceGeomError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.first_identity < 2**31:
-            raise FaceGeomError(f"first_identity must not be negative, got {self.first_identity}.")
-        if not 1 <= self.quality <= 100:
-            raise FaceGeomError(f"quality must lie in 1–100, got {self.quality}.")
+        ranges = {"identities": (1, 2**31), count: (1, 2**31), "first_identity": (0, 2**31)}
+        ranges |= {"seed": (0, 2**63), "quality": (1, 100)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise FaceGeomError(
+                    f"{name} must be a whole number of at least {low} and at most {high}, "
+                    f"got {value!r}."
+                )
         if self.kind == "lattice" and not self.measured:
             raise FaceGeomError("A lattice needs at least one measured attribute.")
         for name in (*self.measured, *self.persistent, *filter(None, [self.attribute])):
@@ -233,17 +236,32 @@ def recipe_from_config(
         raise FaceGeomError(f"kind must be one of {', '.join(kinds)}, got {kind!r}.")
     return Recipe(
         kind="lattice" if kind == "lattice" else "training",
-        **{str(name): int(value) for name, value in synthesis[kind].items()},
+        **{str(name): value for name, value in synthesis[kind].items()},
         attribute=attribute.name if attribute and kind == "training" else None,
         measured=tuple(measured) if kind == "lattice" else (),
         seed=seed,
         image_format=synthesis["format"],
         quality=synthesis["quality"],
         split=kind,
-        spread=synthesis["spread"],
-        persistent={str(n): (float(p[0]), float(p[1])) for n, p in synthesis["persistent"].items()},
+        spread=_number("synthesis.spread", synthesis["spread"]),
+        persistent={
+            str(name): _pair(f"synthesis.persistent.{name}", pair)
+            for name, pair in synthesis["persistent"].items()
+        },
         specs={**vocabulary(), **({attribute.name: attribute} if attribute else {})},
     )
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FaceGeomError(f"{key} must be a finite number, got {value!r}.")
+    return float(value)
+
+
+def _pair(key: str, value: Any) -> tuple[float, float]:
+    if len(value) != 2:
+        raise FaceGeomError(f"{key} must be [low, high], got {value!r}.")
+    return _number(key, value[0]), _number(key, value[1])
 
 
 def _uniform(key: str) -> float:

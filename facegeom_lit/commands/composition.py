@@ -1,0 +1,69 @@
+"""The configuration of a `facegeom` command, composed from `conf/` and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.resources import resource
+
+
+def compose_config(name: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose `conf/<name>.yaml` with overrides, e.g. `["attribute=age", "seed=1"]`.
+
+    Raises:
+        FaceGeomError: When a key or a choice does not exist; the message lists those that do.
+    """
+    conf = resource("conf")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        defaults = compose(name)
+        try:
+            config = compose(name, overrides=list(overrides))
+            OmegaConf.resolve(config)
+        except (HydraException, OmegaConfBaseException) as error:
+            # Hydra's own message is good for an unknown choice, but not for an unknown key
+            message = str(error).partition("Config search path")[0].strip()
+            raise FaceGeomError(_unknown_key(defaults, overrides, conf) or message) from error
+    return config
+
+
+def build(node: DictConfig) -> Any:
+    """Instantiate a node that names its `_target_`.
+
+    Raises:
+        FaceGeomError: When its class refuses the arguments.
+    """
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        raise FaceGeomError(str(error.__cause__ or error)) from error
+
+
+def _unknown_key(defaults: DictConfig, overrides: Sequence[str], conf: Path) -> str | None:
+    """Say which key on the command line is unknown, and which ones there are."""
+    absent = object()
+    for override in overrides:
+        key, separator, _ = override.partition("=")
+        if not separator:
+            return f"Write each setting as key=value; {override!r} is not."
+        key = key.lstrip("+~")
+        if OmegaConf.select(defaults, key, default=absent) is not absent or (conf / key).is_dir():
+            continue
+        parent, _, last = key.rpartition(".")
+        node = OmegaConf.select(defaults, parent) if parent else defaults
+        known = [str(name) for name in node] if isinstance(node, DictConfig) else []
+        close = get_close_matches(last, known, n=1)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        return f"Unknown key {key!r}.{guess} Keys: {', '.join(known) or 'none there'}."
+    return None
