@@ -10,10 +10,12 @@ import hydra
 from omegaconf import DictConfig
 
 from facegeom_lit.commands.errors import reporting_errors
+from facegeom_lit.commands.quiet import quiet
 from facegeom_lit.commands.run_name import register_resolvers
 from facegeom_lit.commands.train import train
 
 register_resolvers()
+quiet()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")

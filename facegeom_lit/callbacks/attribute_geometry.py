@@ -99,7 +99,6 @@ class AttributeGeometry(EvaluationCallback):
             null_permutations=self.null_permutations,
         )
         metrics: dict[str, float | None] = {}
-        notes = []
         for attribute, found in measured.items():
             energy = found.mean("energy")
             metrics[f"val/energy/{attribute}"] = energy
@@ -111,8 +110,7 @@ class AttributeGeometry(EvaluationCallback):
                 ("null_z", "null_z"),
             ):
                 metrics[f"val/{logged}/{attribute}"] = found.mean(name)
-            notes += _remarks(attribute, found)
-        return Measurement(metrics, measured, notes)
+        return Measurement(metrics, measured, _remarks(measured))
 
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
         """Compare energy and response, paired by identity."""
@@ -143,17 +141,17 @@ class AttributeGeometry(EvaluationCallback):
         return tables
 
 
-def _remarks(attribute: str, found: LatticeEnergy) -> list[str]:
-    """Say how many curves and identities do not count, and why."""
-    remarks = []
-    curves = int(found.curves.sum())
-    if dropped := int(found.dropped.sum()):
-        remarks.append(f"{attribute}: {dropped} of {curves} curves have no displacement; left out")
-    if isolated := int(found.isolated.sum()):
-        remarks.append(f"{attribute}: {isolated} of {curves} curves have no neighbour; left out")
-    if undefined := int(found.energy.isnan().sum()):
-        remarks.append(
-            f"{attribute}: energy undefined for {undefined} of {len(found.energy)} identities "
-            "(fewer than 2 usable curves, or none with a neighbour)"
-        )
-    return remarks
+def _remarks(measured: Mapping[str, LatticeEnergy]) -> list[str]:
+    """Say how many curves and identities do not count, and why; a remark for all it is true of."""
+    remarks: dict[str, list[str]] = {}
+    for attribute, found in measured.items():
+        curves = int(found.curves.sum())
+        undefined = int(found.energy.isnan().sum())
+        for count, text in (
+            (int(found.dropped.sum()), f"of {curves} curves have no displacement; left out"),
+            (int(found.isolated.sum()), f"of {curves} curves have no neighbour; left out"),
+            (undefined, f"of {len(found.energy)} identities have no defined energy; left out"),
+        ):
+            if count:
+                remarks.setdefault(f"{count} {text}", []).append(attribute)
+    return [f"{text} ({', '.join(attributes)})" for text, attributes in remarks.items()]

@@ -28,6 +28,7 @@ from facegeom_lit.models import (
     ModelCard,
     build_backbone,
     load_face_model,
+    weights_hash,
 )
 from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
@@ -102,13 +103,16 @@ def start_model(cfg: DictConfig) -> FaceModel:
 
 
 def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
-    """Return the frozen models to compare with; `original` is a copy of the start model."""
-    models = {
-        name: load_face_model(Path(str(path)).expanduser())
-        for name, path in cfg.reference.models.items()
-    }
-    if cfg.reference.original:
-        models["original"] = start
+    """Return the frozen models to compare with; `original` is the start model itself.
+
+    A reference with the very weights of the start model is left out: it is the original.
+    """
+    own = weights_hash(start)
+    models = {"original": start} if cfg.reference.original else {}
+    for name, path in cfg.reference.models.items():
+        model = load_face_model(Path(str(path)).expanduser())
+        if weights_hash(model) != own:
+            models[str(name)] = model
     return models
 
 

@@ -1,0 +1,22 @@
+"""Keep what a user cannot act on out of the terminal."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+_NOISE = (
+    r".*isinstance\(treespec, LeafSpec\).*",  # between lightning and torch
+    r".*does not have many workers.*",  # decoded images are kept in memory
+    r".*smaller than the logging interval.*",
+    r".*Checkpoint directory .* exists.*",  # that is how a run resumes
+)
+
+
+def quiet() -> None:
+    """Silence advertisements, and warnings about things that are so on purpose."""
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
