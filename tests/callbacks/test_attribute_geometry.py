@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from callbacks.known import KnownEmbeddings
+from torch import Tensor
+
+from facegeom_lit.callbacks.attribute_geometry import AttributeGeometry
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.energy import attribute_energy
+from facegeom_lit.training.sources import RunData
+
+
+def measured(data: RunData, embeddings: Tensor, **choices: object) -> AttributeGeometry:
+    callback = AttributeGeometry(**choices)  # type: ignore[arg-type]
+    callback.connect(data, {}, Path())
+    callback._latest = callback.measure(KnownEmbeddings({"judge": embeddings}))  # type: ignore[arg-type]
+    return callback
+
+
+def test_logged_energy_is_the_mean_of_the_identities_own(data: RunData, embeddings: Tensor) -> None:
+    metrics = measured(data, embeddings, neighborhood="knn", k=3).latest.metrics
+    points = torch.nn.functional.normalize(embeddings, dim=1)
+    curves, names = data.lattice.curves["illumination"], data.lattice.identity["illumination"]
+    energies = []
+    for person in sorted(set(names)):
+        rows = curves[[name == person for name in names]]
+        base, field = points[rows[:, 1]], points[rows[:, 2]] - points[rows[:, 0]]
+        energies.append(attribute_energy(base, field, neighborhood="knn", k=3).energy)
+    mean = sum(e for e in energies if e is not None) / len(energies)
+    assert metrics["val/energy/illumination"] == pytest.approx(mean, abs=1e-6)
+    assert metrics["val/alignment/illumination"] == pytest.approx(1 - mean, abs=1e-6)
+
+
+def test_a_common_direction_has_little_energy_and_noise_has_much(
+    data: RunData, embeddings: Tensor
+) -> None:
+    noise = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(2))
+    aligned = measured(data, embeddings, neighborhood="knn", k=3).latest.metrics
+    disordered = measured(data, noise, neighborhood="knn", k=3).latest.metrics
+    assert aligned["val/energy/illumination"] < 0.1  # type: ignore[operator]
+    assert disordered["val/energy/illumination"] > 0.6  # type: ignore[operator]
+
+
+def test_undefined_is_none_with_a_remark_and_never_nan(data: RunData, embeddings: Tensor) -> None:
+    constant = torch.ones_like(embeddings)
+    found = measured(data, constant, neighborhood="knn").latest
+    assert found.metrics["val/energy/illumination"] is None
+    assert all(v is None or math.isfinite(v) for v in found.metrics.values())
+    assert any("no displacement" in note for note in found.notes)
+
+
+def test_differences_are_paired_by_identity(data: RunData, embeddings: Tensor) -> None:
+    before = measured(data, embeddings)
+    after = measured(data, embeddings + 0.05 * torch.randn(embeddings.shape))
+    change = before.differences(before.latest, before.latest)
+    assert all(i.value in (None, 0.0) for i in change.values())
+    tables = after.identity_differences(before.latest, after.latest)
+    change = after.differences(before.latest, after.latest)
+    values = tables["response"]["illumination"].values()
+    assert change["val/response/illumination"].value == pytest.approx(sum(values) / len(values))
+
+
+@pytest.mark.parametrize("choice", [{"neighborhood": "cube"}, {"radius": 0}, {"k": 0}])
+def test_bad_values_name_their_key(choice: dict[str, object]) -> None:
+    with pytest.raises(FaceGeomError, match=r"callbacks\.attribute_geometry"):
+        AttributeGeometry(**choice)  # type: ignore[arg-type]
