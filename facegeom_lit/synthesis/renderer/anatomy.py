@@ -51,31 +51,31 @@ def anatomy(face: Face) -> Anatomy:
     mouth_open = face["mouth_opening"]
     gap = 0.26 * mouth_open + 0.035 * ramp(smile, 0.35, 1.0)
     jaw_drop = 0.20 * mouth_open
-    long = 0.035 * face["face_length"]
-    nose_y = -0.125 - 0.03 * face["nose_length"] - long - 0.012 * old
-    mouth_y = -0.47 - 0.018 * face["mouth_height"] - 0.02 * face["nose_length"] - 1.2 * long
-    opening = 0.056 + 0.012 * face["eye_opening"] - 0.008 * old
+    long = 0.045 * face["face_length"]
+    nose_y = -0.125 - 0.036 * face["nose_length"] - long - 0.012 * old
+    mouth_y = -0.47 - 0.024 * face["mouth_height"] - 0.02 * face["nose_length"] - 1.2 * long
+    opening = 0.056 + 0.016 * face["eye_opening"] - 0.008 * old
     opening *= 1.0 - 0.22 * max(smile, 0.0) + 0.10 * max(-smile, 0.0)
     thin = 1.0 - 0.30 * old
     return Anatomy(
-        eye_x=0.315 + 0.022 * face["eye_spacing"],
+        eye_x=0.315 + 0.028 * face["eye_spacing"],
         eye_y=0.25,
-        eye_width=0.152 + 0.016 * face["eye_size"],
+        eye_width=0.152 + 0.022 * face["eye_size"],
         eye_opening=opening + 0.006 * face["eye_size"],
-        eye_tilt=0.10 + 0.16 * face["eye_tilt"] - 0.08 * old,
+        eye_tilt=0.10 + 0.20 * face["eye_tilt"] - 0.08 * old,
         nose_y=nose_y,
         nose_base=nose_y - 0.125 + 0.02 * face["nose_tip"],
-        nose_width=0.165 + 0.032 * face["nose_width"] + 0.012 * face["build"] + 0.008 * old,
+        nose_width=0.165 + 0.042 * face["nose_width"] + 0.012 * face["build"] + 0.008 * old,
         mouth_y=mouth_y,
-        mouth_width=(0.26 + 0.03 * face["mouth_width"])
+        mouth_width=(0.26 + 0.036 * face["mouth_width"])
         * (1.0 + 0.16 * max(smile, 0.0) - 0.06 * max(-smile, 0.0) - 0.06 * mouth_open),
-        upper_lip=(0.060 + 0.024 * face["upper_lip"]) * thin * (1.0 - 0.25 * max(smile, 0.0)),
-        lower_lip=(0.078 + 0.024 * face["lower_lip"]) * thin * (1.0 - 0.15 * max(smile, 0.0)),
+        upper_lip=(0.060 + 0.032 * face["upper_lip"]) * thin * (1.0 - 0.25 * max(smile, 0.0)),
+        lower_lip=(0.078 + 0.034 * face["lower_lip"]) * thin * (1.0 - 0.15 * max(smile, 0.0)),
         gap=gap,
         smile=smile,
         jaw_drop=jaw_drop,
-        chin_y=-0.90 - 0.06 * face["chin_length"] - 1.5 * long - jaw_drop - 0.02 * face["build"],
-        brow_y=0.25 + 0.185 + 0.028 * face["brow_height"] - 0.012 * face["build"],
-        hairline=0.93 + 0.07 * face["hairline_height"],
+        chin_y=-0.90 - 0.08 * face["chin_length"] - 1.5 * long - jaw_drop - 0.02 * face["build"],
+        brow_y=0.25 + 0.185 + 0.036 * face["brow_height"] - 0.012 * face["build"],
+        hairline=0.93 + 0.09 * face["hairline_height"],
         old=old,
     )

@@ -20,16 +20,16 @@ def brow_color(face: Face) -> Color:
 
 def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> None:
     """Paint both brows into `albedo` (3, H, W), in place; see `paint_eyes` for the planes."""
-    start = a.eye_x - 0.215 + 0.03 * face["brow_gap"]
+    start = a.eye_x - 0.215 + 0.04 * face["brow_gap"]
     end = a.eye_x + 0.20
     s = (x.abs() - start) * (1.0 / (end - start))
     frown = max(-a.smile, 0.0)
-    arch = 0.040 + 0.022 * face["brow_arch"]
-    tilt = 0.035 * face["brow_tilt"] + 0.030 * frown
+    arch = 0.040 + 0.032 * face["brow_arch"]
+    tilt = 0.045 * face["brow_tilt"] + 0.030 * frown
     lift = 0.020 * max(a.smile, 0.0) + 0.025 * face["mouth_opening"]
     curve = a.brow_y + lift - 0.055 * frown * (1.0 - s).clamp_(0.0, 1.0)
     curve = curve + arch * torch.sin(s.clamp(0.0, 1.2) * 2.1) + tilt * s - 0.085 * (s - 0.62).clamp(min=0.0)
-    thick = 0.037 + 0.013 * face["brow_thickness"] + 0.005 * face["build"]
+    thick = 0.037 + 0.019 * face["brow_thickness"] + 0.005 * face["build"]
     band = thick * (1.05 - 0.72 * s.clamp(0.0, 1.0) ** 1.5)
     away = (y - curve) / band
     slant = x.abs() * 90.0 + (y - curve) * (60.0 - 150.0 * s)

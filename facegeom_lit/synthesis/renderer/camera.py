@@ -73,6 +73,19 @@ class Alignment:
         q = self.scale * complex(x, -y) + self.shift
         return q.real, q.imag
 
+    def rows(self, view: Pose, low: float, high: float, size: int, crop: int) -> slice:
+        """Rows of a grid of `plane` that can show the face between the heights `low`, `high`."""
+        corners = [
+            self.to_crop(*view.project((x, y, z)))[1]
+            for x in (-0.75, 0.75)
+            for y in (low, high)
+            for z in (0.25, 1.15)
+        ]
+        first = math.floor(min(corners) * size / crop)
+        last = math.ceil(max(corners) * size / crop) + 1
+        start = min(max(first, 0), size - 1)
+        return slice(start, max(min(last, size), start + 1))
+
     def plane(self, size: int, crop: int) -> tuple[Tensor, Tensor]:
         """Image-plane coordinates (size, size) of the centres of a grid over the crop."""
         steps = (torch.arange(size) + 0.5) * (crop / size) - 0.5
@@ -149,7 +162,7 @@ def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hit
         nearest = torch.minimum(nearest, height)
         best = torch.lerp(best, depth, closer)
         # a least step carries rays that graze one part on to what lies behind it
-        depth = depth - torch.maximum(0.85 * height, (0.02 * (height + 0.004).mul_(250.0).clamp_(0.0, 1.0)))
+        depth = depth - torch.maximum(0.85 * height, 0.05 * edge(height, 0.006, 0.012))
     hit = edge(height.abs(), 0.05, 0.03) * edge(depth, -1.3, -1.2)
     best = torch.lerp(best, depth, hit)
     nearest = nearest * (1.0 - hit)

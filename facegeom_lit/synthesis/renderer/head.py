@@ -6,6 +6,8 @@ function along each axis of the chart, so that fifty of them cost one small matr
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -43,13 +45,28 @@ def _neck(radius: float) -> Tensor:
     return distance.clamp_(max=2.4) * ((-dy - 0.25) * 4.0).clamp(0.0, 1.0)
 
 
-def _bell(center: float, width: float) -> Tensor:
-    return bell(((axis() - center) / width) ** 2)
+class _Bump(NamedTuple):
+    """A bell along one axis of the chart; `mirrored` adds its reflection."""
+
+    center: float
+    width: float
+    mirrored: bool = False
 
 
-def _pair(center: float, width: float) -> Tensor:
-    """Two mirrored bells."""
-    return _bell(center, width) + _bell(-center, width)
+def _pair(center: float, width: float) -> _Bump:
+    return _Bump(center, width, mirrored=True)
+
+
+def _profiles(factors: list[_Bump | Tensor]) -> Tensor:
+    """Values (K, SIZE) of K factors along the axis; all bells in one go."""
+    bumps = [factor for factor in factors if isinstance(factor, _Bump)]
+    centers = torch.tensor([[bump.center] for bump in bumps])
+    widths = torch.tensor([[1.0 / bump.width] for bump in bumps])
+    mirrored = torch.tensor([[float(bump.mirrored)] for bump in bumps])
+    values = bell(((axis() - centers) * widths) ** 2)
+    values += bell(((axis() + centers) * widths) ** 2) * mirrored
+    rows = iter(values)
+    return torch.stack([next(rows) if isinstance(f, _Bump) else f for f in factors])
 
 
 def _rise(low: float, high: float) -> Tensor:
@@ -60,12 +77,12 @@ def _rise(low: float, high: float) -> Tensor:
 def head_radius(face: Face, a: Anatomy) -> Tensor:
     """Distance map (SIZE, SIZE) of the bald head with neck, in units of 10 cm."""
     build = face["build"]
-    width = 1.0 + 0.055 * face["head_width"]
+    width = 1.0 + 0.07 * face["head_width"]
     skull = _ellipsoid(
         (0.0, 0.40, -0.07 + 0.02 * face["forehead_slope"]),
         (0.735 * width, 0.94 + 0.06 * face["skull_height"], 0.965 - 0.03 * face["forehead_slope"]),
     )
-    jaw_width = 0.590 * width * (1.0 + 0.085 * face["jaw_width"] + 0.035 * build)
+    jaw_width = 0.590 * width * (1.0 + 0.12 * face["jaw_width"] + 0.035 * build)
     jaw = _ellipsoid(
         (0.0, -0.22 - 0.5 * a.jaw_drop, 0.10),
         (jaw_width, 0.66 - 0.22 - (a.chin_y + 0.66) * 0.98 - 0.5 * a.jaw_drop, 0.775),
@@ -76,10 +93,14 @@ def head_radius(face: Face, a: Anatomy) -> Tensor:
 
 def _features(face: Face, a: Anatomy) -> Tensor:
     """Sum of all bumps and hollows on the smooth head."""
-    terms: list[tuple[float, Tensor, Tensor]] = []
+    heights: list[float] = []
+    across: list[_Bump | Tensor] = []
+    along: list[_Bump | Tensor] = []
 
-    def add(height: float, across: Tensor, along: Tensor) -> None:
-        terms.append((height, across, along))
+    def add(height: float, horizontal: _Bump, vertical: _Bump | Tensor) -> None:
+        heights.append(height)
+        across.append(horizontal)
+        along.append(vertical)
 
     def at(x: float, y: float, z: float) -> tuple[float, float]:
         return project(x, y, z)
@@ -93,59 +114,56 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     climb = ((nasion - v) / (nasion - tip)).clamp(0.0, 1.0)
     under = ((v - base) / (tip - base)).clamp(0.0, 1.0)
     profile = climb.pow(1.15) * under * (2.0 - under)
-    height = 0.215 + 0.045 * face["nose_projection"]
-    add(0.66 * height, _bell(0.0, 0.078 + 0.008 * face["nose_bulb"]), profile)
-    add(0.34 * height, _bell(0.0, 0.150), profile * climb)
-    bridge = 0.05 + 0.028 * face["nose_bridge"]
-    add(bridge, _bell(0.0, 0.075), _bell(nasion - 0.06, 0.13))
+    height = 0.215 + 0.055 * face["nose_projection"]
+    add(0.66 * height, _Bump(0.0, 0.078 + 0.008 * face["nose_bulb"]), profile)
+    add(0.34 * height, _Bump(0.0, 0.150), profile * climb)
+    bridge = 0.05 + 0.038 * face["nose_bridge"]
+    add(bridge, _Bump(0.0, 0.075), _Bump(nasion - 0.06, 0.13))
     hump = 0.022 * face["nose_hump"] + 0.004
-    add(hump, _bell(0.0, 0.055), _bell(0.55 * nasion + 0.45 * tip, 0.09))
-    add(0.040 + 0.018 * face["nose_bulb"], _bell(0.0, 0.08), _bell(tip, 0.062))
+    add(hump, _Bump(0.0, 0.055), _Bump(0.55 * nasion + 0.45 * tip, 0.09))
+    add(0.040 + 0.024 * face["nose_bulb"], _Bump(0.0, 0.08), _Bump(tip, 0.062))
     wing, _ = at(a.nose_width, a.nose_base + 0.04, 0.95)
-    add(0.070, _pair(wing * 0.74, 0.066), _bell(base + 0.052, 0.062))
-    add(0.018, _bell(0.0, 0.035), _bell(base + 0.015, 0.05))
-    add(-0.012, _pair(wing * 1.35, 0.06), _bell(base + 0.06, 0.10))
+    add(0.070, _pair(wing * 0.74, 0.066), _Bump(base + 0.052, 0.062))
+    add(0.018, _Bump(0.0, 0.035), _Bump(base + 0.015, 0.05))
+    add(-0.012, _pair(wing * 1.35, 0.06), _Bump(base + 0.06, 0.10))
     # eyes: sockets, lids over the balls
     eye, level = at(a.eye_x, a.eye_y, 0.80)
-    depth = 0.075 + 0.025 * face["eye_depth"] + 0.01 * build + 0.015 * old
-    add(-depth, _pair(eye, 0.15), _bell(level + 0.01, 0.105))
-    add(-0.03, _pair(eye * 0.55, 0.06), _bell(level + 0.02, 0.09))
-    add(0.052, _pair(eye, 0.125), _bell(level, 0.068))
+    depth = 0.075 + 0.03 * face["eye_depth"] + 0.01 * build + 0.015 * old
+    add(-depth, _pair(eye, 0.15), _Bump(level + 0.01, 0.105))
+    add(-0.03, _pair(eye * 0.55, 0.06), _Bump(level + 0.02, 0.09))
+    add(0.052, _pair(eye, 0.125), _Bump(level, 0.068))
     # brow ridge, temples, forehead
     _, brow = at(0.0, a.brow_y, 0.93)
-    add(0.030 + 0.018 * face["brow_ridge"] + 0.012 * build, _pair(0.25, 0.2), _bell(brow, 0.075))
-    add(-0.045, _pair(0.86, 0.16), _bell(0.50, 0.22))
+    add(0.030 + 0.022 * face["brow_ridge"] + 0.012 * build, _pair(0.25, 0.2), _Bump(brow, 0.075))
+    add(-0.045, _pair(0.86, 0.16), _Bump(0.50, 0.22))
     # cheekbones, cheeks, folds
-    add(0.035 + 0.025 * face["cheekbones"], _pair(0.54, 0.21), _bell(0.02, 0.20))
-    full = 0.01 + 0.035 * face["cheek_fullness"] - 0.035 * old
-    add(full, _pair(0.54, 0.24), _bell(-0.36, 0.24))
+    add(0.035 + 0.035 * face["cheekbones"], _pair(0.54, 0.21), _Bump(0.02, 0.20))
+    full = 0.01 + 0.05 * face["cheek_fullness"] - 0.035 * old
+    add(full, _pair(0.54, 0.24), _Bump(-0.36, 0.24))
     lift = max(a.smile, 0.0)
-    add(0.045 * lift, _pair(0.44, 0.14), _bell(-0.10, 0.11))
-    add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.31, 0.05), _bell(-0.36, 0.12))
-    add(0.02 * old, _pair(0.50, 0.11), _bell(-0.68, 0.12))
+    add(0.045 * lift, _pair(0.44, 0.14), _Bump(-0.10, 0.11))
+    add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.31, 0.05), _Bump(-0.36, 0.12))
+    add(0.02 * old, _pair(0.50, 0.11), _Bump(-0.68, 0.12))
     # mouth: muzzle, lips, slit, hollow over the chin
     low = a.mouth_y - a.gap
     _, mouth = at(0.0, a.mouth_y, 0.98)
     _, lower = at(0.0, low, 0.96)
-    span = _bell(0.0, 0.20 + 0.4 * (a.mouth_width - 0.26))
-    add(0.075, _bell(0.0, 0.33), _bell(0.5 * (mouth + lower), 0.22 + 0.3 * a.gap))
-    add(0.45 * a.upper_lip, _bell(0.0, 0.15), _bell(mouth + 0.45 * a.upper_lip, 0.060))
-    add(0.75 * a.lower_lip, span, _bell(lower - 0.5 * a.lower_lip, 0.058))
-    add(-0.022, span, _bell(mouth, 0.020))
-    add(-0.05 - 0.25 * a.gap, span, _bell(0.5 * (mouth + lower), 0.02 + 0.45 * a.gap))
-    add(-0.012, _bell(0.0, 0.028), _rise(mouth + 0.05, mouth + 0.09) * (1.0 - _rise(base, tip)))
+    span = _Bump(0.0, 0.20 + 0.4 * (a.mouth_width - 0.26))
+    add(0.075, _Bump(0.0, 0.33), _Bump(0.5 * (mouth + lower), 0.22 + 0.3 * a.gap))
+    add(0.45 * a.upper_lip, _Bump(0.0, 0.15), _Bump(mouth + 0.45 * a.upper_lip, 0.060))
+    add(0.75 * a.lower_lip, span, _Bump(lower - 0.5 * a.lower_lip, 0.058))
+    add(-0.022, span, _Bump(mouth, 0.020))
+    add(-0.05 - 0.25 * a.gap, span, _Bump(0.5 * (mouth + lower), 0.02 + 0.45 * a.gap))
+    add(-0.012, _Bump(0.0, 0.028), _rise(mouth + 0.05, mouth + 0.09) * (1.0 - _rise(base, tip)))
     _, chin = at(0.0, a.chin_y + 0.13, 0.86)
-    add(-0.04, _bell(0.0, 0.2), _bell(0.55 * lower + 0.45 * chin, 0.06))
-    protrusion = 0.135 + 0.05 * face["chin_projection"] + 0.015 * build
-    add(protrusion, _bell(0.0, 0.22 + 0.05 * face["chin_width"]), _bell(chin, 0.17))
+    add(-0.04, _Bump(0.0, 0.2), _Bump(0.55 * lower + 0.45 * chin, 0.06))
+    protrusion = 0.135 + 0.06 * face["chin_projection"] + 0.015 * build
+    add(protrusion, _Bump(0.0, 0.22 + 0.08 * face["chin_width"]), _Bump(chin, 0.17))
     # jaw angle, ears
-    add(0.01 + 0.028 * face["jaw_angle"] + 0.012 * build, _pair(0.90, 0.22), _bell(-0.62, 0.22))
+    add(0.01 + 0.028 * face["jaw_angle"] + 0.012 * build, _pair(0.90, 0.22), _Bump(-0.62, 0.22))
     size = 1.0 + 0.15 * face["ear_size"] + 0.12 * old
     stick = 0.15 + 0.05 * face["ear_angle"]
     stick *= 1.0 - 0.8 * ramp(face["hair_length"], 0.45, 0.65)  # pressed flat under long hair
     helix = (1.0 - ((v - 0.06) / (0.27 * size)) ** 2).clamp(min=0.0).sqrt()
     add(stick, _pair(1.44, 0.085), helix)
-    heights = torch.tensor([height for height, _, _ in terms])
-    across = torch.stack([across for _, across, _ in terms])
-    along = torch.stack([along for _, _, along in terms])
-    return (along.T * heights) @ across
+    return (_profiles(along).T * torch.tensor(heights)) @ _profiles(across)

@@ -102,9 +102,11 @@ def render_face(face: Face, seed: int) -> Tensor:
     albedo = paint_skin(x, y, z, face, a)
     gloss = torch.zeros_like(x)
     paint_beard(albedo, x, y, z, face, a)
-    paint_mouth(albedo, gloss, x, y, face, a, skin_color(face), pixel)
-    paint_eyes(albedo, gloss, x, y, face, a, pixel)
-    paint_brows(albedo, x, y, face, a)
+    lips = alignment.rows(view, a.mouth_y - a.gap - 0.2, a.mouth_y + 0.2, _FINE, SIZE)
+    paint_mouth(albedo[:, lips], gloss[lips], x[lips], y[lips], face, a, skin_color(face), pixel)
+    eyes = alignment.rows(view, a.eye_y - 0.22, a.brow_y + 0.18, _FINE, SIZE)
+    paint_eyes(albedo[:, eyes], gloss[eyes], x[eyes], y[eyes], face, a, pixel)
+    paint_brows(albedo[:, eyes], x[eyes], y[eyes], face, a)
     hairy, relief = paint_hair(albedo, inside, x, y, z, face, strand_shift)
 
     lit = nx * light[0] + ny * light[1] + nz * light[2]

@@ -48,7 +48,7 @@ def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tenso
     where = blob(ax, y, 0.25, 0.0, 0.38, 0.24) + 0.35
     tint(albedo, (0.80, 0.66, 0.55), edge(spots, 0.9, 1.5) * where.mul_(strength).clamp_(max=1.0))
     mole = blob(x, y, 0.48 * face["mole_x"], -0.2 + 0.55 * face["mole_y"], 0.022, 0.022)
-    tint(albedo, (0.30, 0.24, 0.24), mole.mul_(max(face["mole_size"], 0.0)).mul_(1.3).clamp_(max=1.0) * front)
+    tint(albedo, (0.30, 0.24, 0.24), mole.mul_(max(0.4 + face["mole_size"], 0.0)).clamp_(max=1.0) * front)
     # ears: the hollow inside the rim
     hollow = bell(((y - 0.10) / 0.13) ** 2 + ((z + 0.01) / 0.045) ** 2) * edge(ax, 0.72, 0.76)
     tint(albedo, (0.60, 0.46, 0.44), hollow)
