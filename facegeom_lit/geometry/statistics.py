@@ -1,0 +1,181 @@
+"""Chance and uncertainty: bootstrap intervals, rank tests and their correction (GEOMETRY §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from facegeom_lit.errors import FaceGeomError
+
+Statistic = Callable[[Tensor], Tensor]
+"""Maps samples along the last dimension, (R, N), to one number each, (R,)."""
+
+
+def mean(samples: Tensor) -> Tensor:
+    """Mean along the last dimension."""
+    return samples.mean(dim=-1)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A statistic and its percentile interval.
+
+    Attributes:
+        value: Of the values themselves; None without any.
+        low: Lower end; None with fewer than two values.
+        high: Upper end; None with fewer than two values.
+        count: How many values were defined.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+
+def bootstrap_interval(
+    values: Tensor,
+    statistic: Statistic = mean,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap over identities (Efron 1979).
+
+    Args:
+        values: One number for each identity, shape (I,); NaN marks an undefined one, left out.
+        statistic: What is computed from the values.
+        resamples: How many samples with replacement.
+        level: Coverage in (0, 1).
+        seed: Of the resampling.
+
+    Returns:
+        The statistic with its interval.
+
+    Raises:
+        FaceGeomError: When `values` is no vector or an argument is out of range.
+
+    Example:
+        >>> interval = bootstrap_interval(torch.arange(100.0))
+        >>> interval.value, interval.low < 49.5 < interval.high
+        (49.5, True)
+    """
+    check_bootstrap(resamples, level)
+    if values.ndim != 1:
+        raise FaceGeomError(
+            f"`values` must hold one number for each identity, got shape {tuple(values.shape)}."
+        )
+    values = values.double().cpu()
+    values = values[~values.isnan()]
+    count = len(values)
+    if count == 0:
+        return Interval(None, None, None, 0)
+    value = float(statistic(values))
+    if count == 1:
+        return Interval(value, None, None, 1)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(count, (resamples, count), generator=generator)
+    low, high = percentiles(statistic(values[drawn]), level)
+    return Interval(value, low, high, count)
+
+
+def paired_interval(
+    after: Tensor,
+    before: Tensor,
+    statistic: Statistic = mean,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """`bootstrap_interval` of `after − before`, over identities that have both.
+
+    Args:
+        after: One number for each identity, shape (I,); NaN marks an undefined one.
+        before: The same identities in the same order, shape (I,).
+        statistic: What is computed from the differences.
+        resamples: How many samples with replacement.
+        level: Coverage in (0, 1).
+        seed: Of the resampling.
+
+    Raises:
+        FaceGeomError: When the shapes differ or an argument is out of range.
+    """
+    if after.shape != before.shape:
+        raise FaceGeomError(
+            f"`after` and `before` must hold the same identities, got shapes "
+            f"{tuple(after.shape)} and {tuple(before.shape)}."
+        )
+    difference = after.double() - before.double()
+    return bootstrap_interval(difference, statistic, resamples=resamples, level=level, seed=seed)
+
+
+def check_bootstrap(resamples: int, level: float) -> None:
+    """Raise FaceGeomError unless both arguments of a bootstrap are in range."""
+    if resamples < 1 or not 0 < level < 1:
+        raise FaceGeomError(
+            f"`resamples` must be at least 1 and `level` between 0 and 1, got {resamples}, {level}."
+        )
+
+
+def percentiles(samples: Tensor, level: float) -> tuple[float, float]:
+    """The ends of the central interval that holds a share `level` of the samples (R,)."""
+    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=samples.dtype)
+    low, high = samples.quantile(tails.to(samples.device)).tolist()
+    return low, high
+
+
+def mann_whitney(first: Tensor, second: Tensor) -> tuple[float, float]:
+    """Two-sided Mann-Whitney U test of two independent samples (SciPy's).
+
+    Args:
+        first: Values, shape (I,); NaN marks an undefined one, left out.
+        second: Values, shape (J,).
+
+    Returns:
+        U of the first sample, and p.
+
+    Raises:
+        FaceGeomError: When a sample is empty.
+    """
+    samples = [values[~values.isnan()].double().cpu().numpy() for values in (first, second)]
+    if not all(map(len, samples)):
+        raise FaceGeomError("A Mann-Whitney test needs at least one defined value on each side.")
+    result = stats.mannwhitneyu(*samples, alternative="two-sided")
+    return float(result.statistic), float(result.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for the number of tests (Holm 1979).
+
+    Args:
+        p_values: One for each test.
+
+    Returns:
+        Adjusted p-values in the same order.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min((len(p_values) - rank) * p_values[index], 1.0))
+        adjusted[index] = largest
+    return adjusted
+
+
+def stars(p: float) -> str:
+    """Marks of significance: `*` p < .05, `**` < .01, `***` < .001.
+
+    Example:
+        >>> stars(0.004)
+        '**'
+    """
+    return "*" * sum(p < bound for bound in (0.05, 0.01, 0.001))
