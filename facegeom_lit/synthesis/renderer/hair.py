@@ -100,10 +100,11 @@ def paint_hair(
     curl = max(face["hair_curl"], 0.0)
     from_part = x - part
     across = from_part / (from_part.abs() + (1.42 - y).clamp_(min=0.06)) * 60.0 + z * 34.0
-    if curl > 0.0:
-        across = across + curl * 3.0 * torch.sin(y * 26.0 + x * 9.0 + z * 12.0)
-    strands = noise(across + shift, y * (5.0 + 14.0 * curl) + z * (4.0 + 10.0 * curl))
     locks = noise(across * 0.28 - shift, y * 3.0 + 9.0 * curl * x)
+    if curl > 0.0:
+        phase = y * 24.0 + x * 9.0 + z * 12.0 + 2.2 * locks
+        across = across + curl * (2.6 + locks) * torch.sin(phase)
+    strands = noise(across + shift, y * (5.0 + 14.0 * curl) + z * (4.0 + 10.0 * curl))
     soft = 0.030 + 0.03 * (1.0 - ramp(length, 0.0, 0.3))
     mask = edge(inside + 0.012 * strands + 0.010 * locks, -soft, soft)
     mask *= min(1.0, 0.30 * ramp(length, -0.05, 0.05) + 0.8 * ramp(length, 0.03, 0.22))

@@ -116,14 +116,15 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     profile = climb.pow(1.15) * under * (2.0 - under)
     height = 0.215 + 0.055 * face["nose_projection"]
     add(0.66 * height, _Bump(0.0, 0.078 + 0.008 * face["nose_bulb"]), profile)
-    add(0.34 * height, _Bump(0.0, 0.150), profile * climb)
+    short = ((v - base - 0.03) / (tip - base)).clamp(0.0, 1.0)
+    add(0.34 * height, _Bump(0.0, 0.150), climb * climb * short * (2.0 - short))
     bridge = 0.05 + 0.038 * face["nose_bridge"]
     add(bridge, _Bump(0.0, 0.075), _Bump(nasion - 0.06, 0.13))
     hump = 0.022 * face["nose_hump"] + 0.004
     add(hump, _Bump(0.0, 0.055), _Bump(0.55 * nasion + 0.45 * tip, 0.09))
     add(0.040 + 0.024 * face["nose_bulb"], _Bump(0.0, 0.08), _Bump(tip, 0.062))
     wing, _ = at(a.nose_width, a.nose_base + 0.04, 0.95)
-    add(0.070, _pair(wing * 0.74, 0.066), _Bump(base + 0.052, 0.062))
+    add(0.070, _pair(wing * 0.74, 0.062), _Bump(base + 0.066, 0.058))
     add(0.018, _Bump(0.0, 0.035), _Bump(base + 0.015, 0.05))
     add(-0.012, _pair(wing * 1.35, 0.06), _Bump(base + 0.06, 0.10))
     # eyes: sockets, lids over the balls
@@ -142,17 +143,16 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     add(full, _pair(0.54, 0.24), _Bump(-0.36, 0.24))
     lift = max(a.smile, 0.0)
     add(0.045 * lift, _pair(0.44, 0.14), _Bump(-0.10, 0.11))
-    add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.31, 0.05), _Bump(-0.36, 0.12))
+    add(-0.012 - 0.012 * lift - 0.02 * old, _pair(0.37, 0.06), _Bump(-0.38, 0.13))
     add(0.02 * old, _pair(0.50, 0.11), _Bump(-0.68, 0.12))
     # mouth: muzzle, lips, slit, hollow over the chin
     low = a.mouth_y - a.gap
     _, mouth = at(0.0, a.mouth_y, 0.98)
     _, lower = at(0.0, low, 0.96)
-    span = _Bump(0.0, 0.20 + 0.4 * (a.mouth_width - 0.26))
+    span = _Bump(0.0, 0.15 + 0.5 * (a.mouth_width - 0.26))
     add(0.075, _Bump(0.0, 0.33), _Bump(0.5 * (mouth + lower), 0.22 + 0.3 * a.gap))
-    add(0.45 * a.upper_lip, _Bump(0.0, 0.15), _Bump(mouth + 0.45 * a.upper_lip, 0.060))
+    add(0.45 * a.upper_lip, _Bump(0.0, 0.13), _Bump(mouth + 0.45 * a.upper_lip, 0.060))
     add(0.75 * a.lower_lip, span, _Bump(lower - 0.5 * a.lower_lip, 0.058))
-    add(-0.022, span, _Bump(mouth, 0.020))
     add(-0.05 - 0.25 * a.gap, span, _Bump(0.5 * (mouth + lower), 0.02 + 0.45 * a.gap))
     add(-0.012, _Bump(0.0, 0.028), _rise(mouth + 0.05, mouth + 0.09) * (1.0 - _rise(base, tip)))
     _, chin = at(0.0, a.chin_y + 0.13, 0.86)

@@ -23,7 +23,7 @@ def paint_mouth(
     square = t * t
     arch = (1.0 - square).clamp_(min=0.0)
     round_ = arch.sqrt()
-    corner = 0.060 * a.smile
+    corner = 0.075 * a.smile + 0.012
     line = a.mouth_y + corner * (square - 0.35).clamp_(max=1.2) + 0.010 * bell(square * 30.0) * -1.0
     bow = 1.0 - (0.28 + 0.16 * face["lip_bow"]) * bell(square * 28.0)
     gap = arch * a.gap
@@ -44,7 +44,11 @@ def paint_mouth(
     if face["makeup"] > 0.0:
         lay(albedo, srgb(168, 30, 48), lips * (0.85 * face["makeup"]))
     upper = edge(y - inner_top, -0.004, 0.012) * lips
-    tint(albedo, (0.80, 0.76, 0.78), upper)
+    tint(albedo, (0.82, 0.76, 0.78), upper)
+    full = blob(x, y, 0.0, a.mouth_y - 0.9 * a.gap - 0.42 * a.lower_lip, 0.16, 0.30 * a.lower_lip)
+    tint(albedo, (1.10, 1.14, 1.14), full * lips)
+    under = blob(x, y, 0.0, a.mouth_y - 0.9 * a.gap - 1.25 * a.lower_lip, 0.15, 0.022)
+    tint(albedo, (0.80, 0.72, 0.70), under * (1.0 - lips))
     gloss += blob(x, y, 0.0, a.mouth_y - 0.88 * a.gap - 0.45 * a.lower_lip, 0.10, 0.018) * 0.05
     # inside: dark, tongue-red low, upper teeth
     if a.gap > 0.0:
@@ -60,6 +64,6 @@ def paint_mouth(
         gloss *= 1.0 - inside
     dark = bell(((y - 0.5 * (inner_top + inner_low)) / (0.009 + 0.5 * gap)) ** 2)
     slit = dark * edge(t.abs(), 1.10, 0.90) * (1.0 - edge(gap, 0.004, 0.02))
-    tint(albedo, (0.30, 0.20, 0.20), slit * 0.85)
-    corners = blob(x.abs(), y, a.mouth_width, a.mouth_y + 0.65 * corner, 0.030, 0.022)
+    tint(albedo, (0.34, 0.24, 0.24), slit * 0.85)
+    corners = blob(x.abs(), y, a.mouth_width - 0.005, a.mouth_y + 0.65 * corner, 0.024, 0.020)
     tint(albedo, (0.62, 0.52, 0.50), corners * 0.7)

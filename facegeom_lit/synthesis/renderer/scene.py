@@ -17,7 +17,13 @@ from facegeom_lit.synthesis.renderer.head import head_radius
 from facegeom_lit.synthesis.renderer.light import Lighting, normals, occlusion, shadow
 from facegeom_lit.synthesis.renderer.mouth import paint_mouth
 from facegeom_lit.synthesis.renderer.paint import lay
-from facegeom_lit.synthesis.renderer.skin import paint_beard, paint_skin, skin_color
+from facegeom_lit.synthesis.renderer.skin import (
+    paint_beard,
+    paint_nostrils,
+    paint_skin,
+    skin_color,
+)
+from facegeom_lit.synthesis.renderer.wrinkles import line_eyes, line_forehead, line_mouth
 
 SIZE = 112
 _FINE = 168  # rays along each axis: 1.5 for each pixel
@@ -67,6 +73,39 @@ def _lighting(face: Face, generator: Generator) -> Lighting:
     )
 
 
+def _paint_features(
+    albedo: Tensor,
+    gloss: Tensor,
+    x: Tensor,
+    y: Tensor,
+    z: Tensor,
+    face: Face,
+    a: Anatomy,
+    view: camera.Pose,
+    alignment: camera.Alignment,
+) -> None:
+    """Paint the parts of the face, in place, each on the rows of the image that can show it."""
+    pixel = SIZE / _FINE / abs(alignment.scale)
+
+    def rows(low: float, high: float) -> slice:
+        return alignment.rows(view, low, high, _FINE, SIZE)
+
+    forehead = rows(0.45, 0.92)
+    line_forehead(albedo[:, forehead], x[forehead], y[forehead], face)
+    eyes = rows(a.eye_y - 0.22, a.brow_y + 0.18)
+    line_eyes(albedo[:, eyes], x[eyes], y[eyes], face, a)
+    paint_eyes(albedo[:, eyes], gloss[eyes], x[eyes], y[eyes], face, a, pixel)
+    paint_brows(albedo[:, eyes], x[eyes], y[eyes], face, a)
+    nose = rows(a.nose_base - 0.05, a.nose_base + 0.24)
+    paint_nostrils(albedo[:, nose], x[nose], y[nose], a)
+    mouth = rows(a.mouth_y - a.gap - 0.3, a.nose_base + 0.13)
+    line_mouth(albedo[:, mouth], x[mouth], y[mouth], face, a)
+    paint_beard(albedo, x, y, z, face, a)
+    paint_mouth(
+        albedo[:, mouth], gloss[mouth], x[mouth], y[mouth], face, a, skin_color(face), pixel
+    )
+
+
 def render_face(face: Face, seed: int) -> Tensor:
     """Render one face.
 
@@ -101,12 +140,7 @@ def render_face(face: Face, seed: int) -> Tensor:
     x, y, z = hits.x, hits.y, hits.z
     albedo = paint_skin(x, y, z, face, a)
     gloss = torch.zeros_like(x)
-    paint_beard(albedo, x, y, z, face, a)
-    lips = alignment.rows(view, a.mouth_y - a.gap - 0.2, a.mouth_y + 0.2, _FINE, SIZE)
-    paint_mouth(albedo[:, lips], gloss[lips], x[lips], y[lips], face, a, skin_color(face), pixel)
-    eyes = alignment.rows(view, a.eye_y - 0.22, a.brow_y + 0.18, _FINE, SIZE)
-    paint_eyes(albedo[:, eyes], gloss[eyes], x[eyes], y[eyes], face, a, pixel)
-    paint_brows(albedo[:, eyes], x[eyes], y[eyes], face, a)
+    _paint_features(albedo, gloss, x, y, z, face, a, view, alignment)
     hairy, relief = paint_hair(albedo, inside, x, y, z, face, strand_shift)
 
     lit = nx * light[0] + ny * light[1] + nz * light[2]

@@ -52,35 +52,18 @@ def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tenso
     # ears: the hollow inside the rim
     hollow = bell(((y - 0.10) / 0.13) ** 2 + ((z + 0.01) / 0.045) ** 2) * edge(ax, 0.72, 0.76)
     tint(albedo, (0.60, 0.46, 0.44), hollow)
-    # nostrils and the crease around the wings of the nose
-    nostril = blob(ax, y, 0.52 * a.nose_width, a.nose_base + 0.022, 0.045, 0.020)
-    tint(albedo, (0.22, 0.14, 0.14), nostril * front)
-    crease = blob(ax, y, a.nose_width + 0.01, a.nose_base + 0.06, 0.020, 0.055)
-    tint(albedo, (0.72, 0.62, 0.60), crease * front)
-    _wrinkles(albedo, x, y, ax, face, a)
     return albedo
 
 
-def _wrinkles(albedo: Tensor, x: Tensor, y: Tensor, ax: Tensor, face: Face, a: Anatomy) -> None:
-    """Lines of age and of expression."""
-    age = ramp(face["age"], 28.0, 80.0)
-    smile, frown = max(a.smile, 0.0), max(-a.smile, 0.0)
-    fold = a.nose_width + 0.045 + 0.035 * smile + 0.42 * (a.nose_base + 0.08 - y)
-    fold = fold - 0.55 * (a.nose_base + 0.08 - y) ** 2
-    reach = edge(y, a.mouth_y - 0.04, a.mouth_y + 0.06) * edge(y, a.nose_base + 0.12, a.nose_base + 0.05)
-    nasolabial = bell(((ax - fold) * (1.0 / 0.020)) ** 2) * reach
-    tint(albedo, (0.66, 0.54, 0.50), nasolabial * min(0.06 + 0.65 * age + 0.35 * smile, 1.0))
-    lines = torch.sin((y + 0.06 * torch.cos(x * 5.0)) * 62.0 + 0.8 * torch.sin(x * 7.0))
-    brow = edge(lines, 0.55, 1.0) * blob(x, y, 0.0, 0.68, 0.42, 0.13)
-    tint(albedo, (0.70, 0.60, 0.56), brow * min(0.9 * age * age + 0.05 * frown, 1.0))
-    glabella = blob(ax, y, 0.055, a.eye_y + 0.17, 0.014, 0.07)
-    tint(albedo, (0.62, 0.52, 0.50), glabella * min(0.5 * age + 0.6 * frown, 1.0))
-    crow_x, crow_y = ax - (a.eye_x + a.eye_width), y - a.eye_y
-    crow = edge(torch.sin(crow_y / (crow_x.clamp(min=0.0) + 0.12) * 11.0), 0.4, 1.0)
-    crow = crow * blob(crow_x, crow_y, 0.07, 0.0, 0.06, 0.08)
-    tint(albedo, (0.66, 0.56, 0.52), crow * min(0.9 * age + 0.35 * smile, 1.0))
-    marionette = blob(ax - 0.15 * (a.mouth_y - y), y, a.mouth_width + 0.03, a.mouth_y - 0.12, 0.016, 0.09)
-    tint(albedo, (0.70, 0.60, 0.56), marionette * (0.7 * age * age))
+def paint_nostrils(albedo: Tensor, x: Tensor, y: Tensor, a: Anatomy) -> None:
+    """Darken the nostrils and the crease around the wings of the nose, in place."""
+    ax = x.abs()
+    nostril = blob(ax, y, 0.46 * a.nose_width, a.nose_base + 0.030, 0.042, 0.022)
+    tint(albedo, (0.20, 0.12, 0.12), nostril)
+    from_wing = ((ax - 0.62 * a.nose_width) / (0.52 * a.nose_width)) ** 2
+    from_wing += ((y - a.nose_base - 0.065) * (1.0 / 0.075)) ** 2
+    crease = bell(((from_wing - 1.0) * 2.2) ** 2) * edge(ax, 0.55 * a.nose_width, 0.95 * a.nose_width)
+    tint(albedo, (0.74, 0.63, 0.60), crease)
 
 
 def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> None:
@@ -91,7 +74,7 @@ def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: 
     ax = x.abs()
     line = a.nose_base - 0.03 - 0.10 * edge(ax, 0.08, 0.27) + 0.05 * face["beard_shape"]
     line = line + 2.7 * (ax - 0.25).clamp(min=0.0) ** 2
-    area = edge(line - y, -0.02, 0.06) * edge(z, -0.12, 0.05)
+    area = edge(line - y, -0.02, 0.06) * edge(z, -0.25, -0.08)
     area *= 1.0 - 0.25 * bell(((ax - 0.13) / 0.06) ** 2 + ((y - a.mouth_y + a.gap + 0.12) / 0.04) ** 2)
     hairs = noise(x * 95.0 + 11.0, y * 42.0)
     mask = area * (density * 1.25 + 0.45 * (density**0.5) * hairs * (1.2 - density)).clamp_(0.0, 0.96)
