@@ -19,6 +19,12 @@ def ramp(x: float, low: float, high: float) -> float:
     return t * t * (3.0 - 2.0 * t)
 
 
+def aging(face: Face) -> float:
+    """Marks of age: 0 at 18, 1 at 80 years, faster later."""
+    years = (face["age"] - 18.0) / 62.0
+    return 0.45 * years + 0.55 * years * years
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """Positions and sizes shared by surface, skin, eyes, hair (units of 10 cm)."""
@@ -47,7 +53,7 @@ class Anatomy:
 def anatomy(face: Face) -> Anatomy:
     """Place the parts of `face`."""
     smile = face["expression"]
-    old = ramp(face["age"], 30.0, 85.0)
+    old = aging(face)
     mouth_open = face["mouth_opening"]
     gap = 0.26 * mouth_open + 0.035 * ramp(smile, 0.35, 1.0)
     jaw_drop = 0.20 * mouth_open

@@ -15,7 +15,7 @@ def brow_color(face: Face) -> Color:
     natural = mix_colors(
         [srgb(18, 14, 12), srgb(48, 32, 22), srgb(92, 64, 42)], 0.5 + 0.5 * face["brow_color"]
     )
-    return mix_colors([natural, srgb(168, 164, 160)], 0.75 * ramp(face["age"], 45.0, 80.0))
+    return mix_colors([natural, srgb(168, 164, 160)], 0.75 * ramp(face["age"], 30.0, 82.0))
 
 
 def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> None:
@@ -28,7 +28,12 @@ def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) ->
     tilt = 0.045 * face["brow_tilt"] + 0.030 * frown
     lift = 0.020 * max(a.smile, 0.0) + 0.025 * face["mouth_opening"]
     curve = a.brow_y + lift - 0.055 * frown * (1.0 - s).clamp_(0.0, 1.0)
-    curve = curve + arch * torch.sin(s.clamp(0.0, 1.2) * 2.1) + tilt * s - 0.085 * (s - 0.62).clamp(min=0.0)
+    curve = (
+        curve
+        + arch * torch.sin(s.clamp(0.0, 1.2) * 2.1)
+        + tilt * s
+        - 0.085 * (s - 0.62).clamp(min=0.0)
+    )
     thick = 0.037 + 0.019 * face["brow_thickness"] + 0.005 * face["build"]
     band = thick * (1.05 - 0.72 * s.clamp(0.0, 1.0) ** 1.5)
     away = (y - curve) / band

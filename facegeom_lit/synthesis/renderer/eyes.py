@@ -43,7 +43,9 @@ def paint_eyes(
     crease = up - upper - fold * arch.sqrt()
     line = bell((crease * (1.0 / 0.011)) ** 2) * edge(t.abs(), 1.1, 0.6)
     tint(albedo, (0.62, 0.52, 0.48), line * near * (0.75 + 0.25 * a.old))
-    lid = edge(up - upper, -0.004, 0.006) * edge(crease, 0.012, -0.006) * near * edge(arch, 0.0, 0.2)
+    lid = (
+        edge(up - upper, -0.004, 0.006) * edge(crease, 0.012, -0.006) * near * edge(arch, 0.0, 0.2)
+    )
     tint(albedo, (0.90, 0.84, 0.82), lid)
     if makeup > 0.0:
         shade = blob(outward, up, 0.01, 0.075, 0.17, 0.06) * edge(up - upper, -0.004, 0.006)

@@ -12,7 +12,9 @@ from facegeom_lit.synthesis.renderer.paint import edge
 _BOW = 0.28  # how much the frame bends back towards the temples
 
 
-def frame_mask(rays: Rays, depth: Tensor, a: Anatomy, front: float, pixel: float) -> tuple[Tensor, Tensor]:
+def frame_mask(
+    rays: Rays, depth: Tensor, a: Anatomy, front: float, pixel: float
+) -> tuple[Tensor, Tensor]:
     """Coverage of the frame and of the glass, both (H, W) in [0, 1].
 
     Args:

@@ -20,7 +20,7 @@ _COLORS = [srgb(20, 17, 16), srgb(56, 36, 25), srgb(104, 68, 40), srgb(172, 128,
 def hair_color(face: Face) -> Color:
     """Colour of the hair on the head, greyed by age."""
     dyed = mix_colors(_COLORS, face["hair_color"])
-    return mix_colors([dyed, srgb(186, 184, 182)], 0.72 * ramp(face["age"], 45.0, 82.0))
+    return mix_colors([dyed, srgb(186, 184, 182)], 0.72 * ramp(face["age"], 30.0, 82.0))
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def grow_hair(scalp: Tensor, face: Face, a: Anatomy) -> Hair:
     length = face["hair_length"]
     x, y, z = dx * scalp, dy * scalp, dz * scalp
     ax = x.abs()
-    bald = ramp(face["age"], 35.0, 85.0) * max(
+    bald = ramp(face["age"], 22.0, 85.0) * max(
         0.25 + 0.75 * face["balding"] + 0.3 * face["build"], 0.0
     )
     part = 0.22 * face["hair_parting"]

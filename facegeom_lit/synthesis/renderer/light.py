@@ -42,9 +42,7 @@ def _difference(plane: Tensor, dim: int) -> Tensor:
 def normals(position: Tensor) -> Tensor:
     """Unit normals (3, S, S) of a surface given by its points (3, S, S) over the chart."""
     across, along = _difference(position, 2), _difference(position, 1)
-    planes = [
-        across[i] * along[j] - across[j] * along[i] for i, j in ((1, 2), (2, 0), (0, 1))
-    ]
+    planes = [across[i] * along[j] - across[j] * along[i] for i, j in ((1, 2), (2, 0), (0, 1))]
     normal = torch.stack(planes)
     scale = torch.rsqrt((normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2).clamp_(min=1e-16))
     return normal.mul_(scale)

@@ -25,9 +25,9 @@ def paint_mouth(
     round_ = arch.sqrt()
     corner = 0.075 * a.smile + 0.012
     line = a.mouth_y + corner * (square - 0.35).clamp_(max=1.2) + 0.010 * bell(square * 30.0) * -1.0
-    bow = 1.0 - (0.28 + 0.16 * face["lip_bow"]) * bell(square * 28.0)
+    bow = 1.0 - (0.20 + 0.16 * face["lip_bow"]) * bell(square * 28.0)
     gap = arch * a.gap
-    top = line + 0.12 * gap + arch.pow(0.75) * bow * a.upper_lip
+    top = line + 0.12 * gap + arch.pow(0.62) * bow * a.upper_lip
     inner_top = line + 0.12 * gap
     inner_low = line - 0.88 * gap
     bottom = inner_low - round_ * (1.0 - 0.25 * square) * a.lower_lip
@@ -36,9 +36,9 @@ def paint_mouth(
     lips *= edge(arch, 0.0, 0.10)
     red = 0.5 + 0.5 * face["lip_color"]
     natural = (
-        skin[0] * (0.80 - 0.10 * red),
-        skin[1] * (0.52 - 0.10 * red),
-        skin[2] * (0.56 - 0.06 * red),
+        skin[0] * (0.92 - 0.24 * red),
+        skin[1] * (0.64 - 0.30 * red),
+        skin[2] * (0.64 - 0.22 * red),
     )
     lay(albedo, natural, lips * (0.88 - 0.25 * a.old))
     if face["makeup"] > 0.0:

@@ -97,7 +97,9 @@ class FaceRenderer:
                 f"identity must have shape (B, {self.identity_dim}), got {tuple(identity.shape)}."
             )
         if not torch.isfinite(identity).all() or (identity.abs() > 1.0).any():
-            raise FaceGeomError("identity must be finite and in [-1, 1]; use FaceRenderer.identity.")
+            raise FaceGeomError(
+                "identity must be finite and in [-1, 1]; use FaceRenderer.identity."
+            )
         for name, values in attributes.items():
             self._check(name, values, len(identity))
         columns = {
@@ -129,4 +131,3 @@ class FaceRenderer:
                 f"Attribute {name!r} is {float(values[row])} in row {row}; it must be in "
                 f"[{spec.low:g}, {spec.high:g}]{' ' + spec.unit if spec.unit else ''}."
             )
-

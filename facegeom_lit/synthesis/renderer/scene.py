@@ -30,9 +30,7 @@ _FINE = 168  # rays along each axis: 1.5 for each pixel
 _SCATTER = (0.34, 0.17, 0.11)  # light that skin carries past the terminator, by channel
 
 
-def _place(
-    face: Face, radius: Tensor
-) -> tuple[camera.Pose, camera.Alignment, list[camera.Point]]:
+def _place(face: Face, radius: Tensor) -> tuple[camera.Pose, camera.Alignment, list[camera.Point]]:
     """Pose, alignment and the five landmarks on the bald head `radius`.
 
     The landmarks are those of a neutral expression at middle age: the crop follows the bones,
@@ -93,13 +91,13 @@ def _paint_features(
     forehead = rows(0.45, 0.92)
     line_forehead(albedo[:, forehead], x[forehead], y[forehead], face)
     eyes = rows(a.eye_y - 0.22, a.brow_y + 0.18)
-    line_eyes(albedo[:, eyes], x[eyes], y[eyes], face, a)
+    line_eyes(albedo[:, eyes], x[eyes], y[eyes], a)
     paint_eyes(albedo[:, eyes], gloss[eyes], x[eyes], y[eyes], face, a, pixel)
     paint_brows(albedo[:, eyes], x[eyes], y[eyes], face, a)
     nose = rows(a.nose_base - 0.05, a.nose_base + 0.24)
     paint_nostrils(albedo[:, nose], x[nose], y[nose], a)
     mouth = rows(a.mouth_y - a.gap - 0.3, a.nose_base + 0.13)
-    line_mouth(albedo[:, mouth], x[mouth], y[mouth], face, a)
+    line_mouth(albedo[:, mouth], x[mouth], y[mouth], a)
     paint_beard(albedo, x, y, z, face, a)
     paint_mouth(
         albedo[:, mouth], gloss[mouth], x[mouth], y[mouth], face, a, skin_color(face), pixel

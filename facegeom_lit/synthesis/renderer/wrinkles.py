@@ -5,21 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face, ramp
+from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face, aging
 from facegeom_lit.synthesis.renderer.paint import bell, blob, edge, tint
 
 
 def line_forehead(albedo: Tensor, x: Tensor, y: Tensor, face: Face) -> None:
     """Horizontal lines over the brows, from age, in place."""
-    strength = 0.9 * ramp(face["age"], 28.0, 80.0) ** 2
+    strength = 0.9 * aging(face) ** 1.4
     lines = torch.sin((y + 0.06 * torch.cos(x * 5.0)) * 62.0 + 0.8 * torch.sin(x * 7.0))
     mask = edge(lines, 0.55, 1.0) * blob(x, y, 0.0, 0.68, 0.42, 0.13)
     tint(albedo, (0.70, 0.60, 0.56), mask * strength)
 
 
-def line_eyes(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> None:
+def line_eyes(albedo: Tensor, x: Tensor, y: Tensor, a: Anatomy) -> None:
     """Crow's feet and the furrow between the brows, from age and expression, in place."""
-    age = ramp(face["age"], 28.0, 80.0)
+    age = a.old
     smile, frown = max(a.smile, 0.0), max(-a.smile, 0.0)
     ax = x.abs()
     furrow = blob(ax, y, 0.055, a.eye_y + 0.17, 0.014, 0.07)
@@ -30,9 +30,9 @@ def line_eyes(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> N
     tint(albedo, (0.66, 0.56, 0.52), crow * min(0.9 * age + 0.35 * smile, 1.0))
 
 
-def line_mouth(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> None:
+def line_mouth(albedo: Tensor, x: Tensor, y: Tensor, a: Anatomy) -> None:
     """Folds from the nose past the mouth and down to the chin, in place."""
-    age = ramp(face["age"], 28.0, 80.0)
+    age = a.old
     smile = max(a.smile, 0.0)
     ax = x.abs()
     below = a.nose_base + 0.08 - y
