@@ -8,9 +8,16 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.points import Distance
+from facegeom_lit.geometry.points import Distance, comparable
 from facegeom_lit.geometry.statistics import Interval, check_bootstrap, percentiles
-from facegeom_lit.geometry.verification import FARS, pair_scores, rate_name, split_scores, verify
+from facegeom_lit.geometry.verification import (
+    FARS,
+    block_scores,
+    pair_scores,
+    rate_name,
+    sorted_measures,
+    split_scores,
+)
 
 LEVELS = 512
 """Bins are cut at this many quantiles of each class of scores."""
@@ -67,56 +74,67 @@ def paired_identity_bootstrap(
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(count, (resamples, count), generator=generator)
     weights = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(drawn.shape))
-    exact, samples = [], []
-    for embeddings, distance in ((embeddings_a, distance_a), (embeddings_b, distance_b)):
-        exact.append(verify(embeddings, labels, distance=distance, fars=fars))
-        samples.append(_resampled(embeddings.cpu(), dense, distance, weights, fars))
+    order = dense.argsort(stable=True)
+    before, sampled_before = _resampled(embeddings_a, dense, order, distance_a, weights, fars)
+    after, sampled_after = _resampled(embeddings_b, dense, order, distance_b, weights, fars)
     intervals = {}
-    for name, sampled in samples[0].items():
-        before, after = exact[0][name], exact[1][name]
-        if before is None or after is None:
+    for name, sampled in sampled_after.items():
+        first, second = before[name], after[name]
+        if first is None or second is None:
             continue
-        difference = samples[1][name] - sampled
+        difference = sampled - sampled_before[name]
         difference = difference[~difference.isnan()]  # a draw of one identity alone has no ROC
         low, high = percentiles(difference, level) if len(difference) else (None, None)
-        intervals[name] = Interval(after - before, low, high, count)
+        intervals[name] = Interval(second - first, low, high, count)
     return intervals
 
 
 def _resampled(
-    embeddings: Tensor, dense: Tensor, distance: Distance, weights: Tensor, fars: Sequence[float]
-) -> dict[str, Tensor]:
-    """The measures of one model for every draw, each of shape (R,)."""
-    genuine, impostor = _weighted_histograms(embeddings, dense, distance, weights)
-    return histogram_measures(genuine, impostor, fars)
+    embeddings: Tensor,
+    dense: Tensor,
+    order: Tensor,
+    distance: Distance,
+    weights: Tensor,
+    fars: Sequence[float],
+) -> tuple[dict[str, float | None], dict[str, Tensor]]:
+    """Measures of one model: exact, and for every draw (each of shape (R,))."""
+    embeddings, labels = embeddings.cpu()[order], dense[order]
+    genuine, impostor = split_scores(*pair_scores(embeddings, labels, distance))
+    histograms = _weighted_histograms(
+        comparable(embeddings, distance), labels, distance, weights, _edges(genuine, impostor)
+    )
+    return sorted_measures(genuine, impostor, fars), histogram_measures(*histograms, fars)
 
 
 def _weighted_histograms(
-    embeddings: Tensor, dense: Tensor, distance: Distance, weights: Tensor
+    points: Tensor, labels: Tensor, distance: Distance, weights: Tensor, edges: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Weighted counts of genuine and impostor scores in bins from high to low, each (R, B)."""
-    scores, same = pair_scores(embeddings, dense, distance)
-    edges = _edges(*split_scores(scores, same))
-    first, second = torch.triu_indices(len(dense), len(dense), offset=1)
-    low = torch.minimum(dense[first], dense[second])
-    high = torch.maximum(dense[first], dense[second])
+    """Weighted counts of genuine and impostor scores in bins from high to low, each (R, B).
+
+    Args:
+        points: Points that `comparable` placed, in the order of their identities, (N, D).
+        labels: Identities 0 … I − 1 in increasing order, shape (N,).
+        distance: The model's own distance.
+        weights: How often each identity was drawn, shape (R, I).
+        edges: Bin edges, increasing, shape (B − 1,).
+    """
+    draws, count = weights.shape
     bins = len(edges) + 1
-    # Bin 0 holds the highest scores.
-    cell = len(edges) - torch.bucketize(scores, edges)
-    count = weights.shape[1]
-    own = torch.bincount(low[same] * bins + cell[same], minlength=count * bins)
-    genuine = weights @ own.view(count, bins).float()
-    impostor = torch.zeros_like(genuine)
+    genuine, impostor = torch.zeros(2, draws, bins)
+    starts = [0, *torch.bincount(labels, minlength=count).cumsum(0).tolist()]
     # One identity at a time against all later ones: a table of all pairs of identities × bins
     # would not fit.
-    order = low[~same].argsort(stable=True)
-    partner, cell, low = high[~same][order], cell[~same][order], low[~same][order]
-    starts = torch.searchsorted(low, torch.arange(count + 1))
     for i in range(count):
-        rows = slice(int(starts[i]), int(starts[i + 1]))
-        table = torch.bincount(partner[rows] * bins + cell[rows], minlength=count * bins)
-        table = table.view(count, bins)[i + 1 :].float()
-        impostor += weights[:, i : i + 1] * (weights[:, i + 1 :] @ table)
+        rows = slice(starts[i], starts[i + 1])
+        scores = block_scores(points[rows], points[rows.start :], distance)
+        cells = len(edges) - torch.bucketize(scores, edges)  # bin 0 holds the highest scores
+        own, others = cells.split([starts[i + 1] - starts[i], len(points) - starts[i + 1]], dim=1)
+        pairs = own[torch.triu(torch.ones_like(own, dtype=torch.bool), diagonal=1)]
+        genuine += weights[:, i : i + 1] * torch.bincount(pairs, minlength=bins)
+        cells = others + (labels[rows.stop :] - i - 1) * bins
+        table = torch.bincount(cells.flatten(), minlength=(count - i - 1) * bins)
+        together = weights[:, i + 1 :] @ table.view(-1, bins).float()
+        impostor += weights[:, i : i + 1] * together
     return genuine, impostor
 
 

@@ -74,19 +74,39 @@ def eer(scores: Tensor, same: Tensor) -> float:
 
 
 def _eer(genuine: Tensor, impostor: Tensor) -> float:
-    thresholds = torch.cat([genuine, impostor]).unique()
-    rejected = torch.searchsorted(genuine, thresholds).double() / len(genuine)
-    accepted = 1 - torch.searchsorted(impostor, thresholds).double() / len(impostor)
+    # The rates cross between two neighbouring genuine scores: only the impostors between them
+    # can be the step that is looked for.
+    after = int((_gaps(genuine, genuine, impostor) >= 0).long().argmax())
+    if not _gaps(genuine[after], genuine, impostor) >= 0:
+        after = len(genuine)  # they cross above all genuine scores
+    start = 0 if after == 0 else int(torch.searchsorted(impostor, genuine[after - 1]))
+    stop = len(impostor)
+    if after < len(genuine):
+        stop = int(torch.searchsorted(impostor, genuine[after], right=True))
+    near = genuine[max(after - 1, 0) : after + 1]
+    thresholds = torch.cat([near, impostor[start:stop]]).unique()
+    rejected, accepted = _rates(thresholds, genuine, impostor)
     # Beyond the largest score everything is rejected.
     rejected = torch.cat([rejected, rejected.new_ones(1)])
     accepted = torch.cat([accepted, accepted.new_zeros(1)])
-    after = int((rejected >= accepted).double().argmax())
-    if after == 0:
+    step = int((rejected >= accepted).long().argmax())
+    if step == 0:
         return float(rejected[0])
-    gap_before = accepted[after - 1] - rejected[after - 1]
-    gap_after = rejected[after] - accepted[after]
-    part = gap_before / (gap_before + gap_after)
-    return float(rejected[after - 1] + part * (rejected[after] - rejected[after - 1]))
+    before = accepted[step - 1] - rejected[step - 1]
+    part = before / (before + rejected[step] - accepted[step])
+    return float(rejected[step - 1] + part * (rejected[step] - rejected[step - 1]))
+
+
+def _rates(thresholds: Tensor, genuine: Tensor, impostor: Tensor) -> tuple[Tensor, Tensor]:
+    """False reject and false accept rate where scores at or above a threshold are accepted."""
+    rejected = torch.searchsorted(genuine, thresholds).double() / len(genuine)
+    accepted = 1 - torch.searchsorted(impostor, thresholds).double() / len(impostor)
+    return rejected, accepted
+
+
+def _gaps(thresholds: Tensor, genuine: Tensor, impostor: Tensor) -> Tensor:
+    rejected, accepted = _rates(thresholds, genuine, impostor)
+    return rejected - accepted
 
 
 def tar_at_far(
@@ -163,11 +183,15 @@ def pair_scores(
     scores, same = [], []
     for rows in blocks(len(points), 512):
         later = columns[rows.start :] > columns[rows].unsqueeze(1)
-        distances = pair_distances(points[rows], points[rows.start :], distance)
-        block = 1 - distances if distance == "cosine" else -distances
-        scores.append(block[later].float())
+        scores.append(block_scores(points[rows], points[rows.start :], distance)[later])
         same.append((labels[rows].unsqueeze(1) == labels[rows.start :])[later])
     return torch.cat(scores), torch.cat(same)
+
+
+def block_scores(left: Tensor, right: Tensor, distance: Distance) -> Tensor:
+    """Scores of all pairs of rows of two sets that `comparable` placed, (N, M), float32."""
+    distances = pair_distances(left, right, distance)
+    return (distances.neg_().add_(1) if distance == "cosine" else distances.neg_()).float()
 
 
 def check_labels(embeddings: Tensor, labels: Tensor) -> None:
@@ -197,7 +221,13 @@ def score_measures(
     Raises:
         FaceGeomError: As `tar_at_far`.
     """
-    genuine, impostor = split_scores(scores, same)
+    return sorted_measures(*split_scores(scores, same), fars)
+
+
+def sorted_measures(
+    genuine: Tensor, impostor: Tensor, fars: Sequence[float] = FARS
+) -> dict[str, float | None]:
+    """`score_measures` of what `split_scores` returned."""
     measures: dict[str, float | None] = {
         "auc": _auc(genuine, impostor),
         "eer": _eer(genuine, impostor),
