@@ -62,6 +62,12 @@ class ModelCard:
                     f"Model card {self.name!r}: `{key}` must be one of {known}, "
                     f"got {getattr(self, key)!r}."
                 )
+        for key in ("arguments", "training"):
+            if not isinstance(getattr(self, key), Mapping):
+                raise FaceGeomError(
+                    f"Model card {self.name!r}: `{key}` must map names to values, "
+                    f"got {getattr(self, key)!r}."
+                )
         for key, length, kind in (("mean", 3, float), ("std", 3, float), ("size", 2, int)):
             object.__setattr__(self, key, self._numbers(key, length, kind))
         if min(self.std) <= 0 or min(self.size) <= 0 or self.dimension <= 0:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from facegeom_lit.errors import FaceGeomError
@@ -26,7 +27,7 @@ CARD = "card.json"
 
 
 def weights_hash(module: nn.Module) -> str:
-    """SHA-256 over names, shapes and values of a network's tensors, as 64 hexadecimal digits.
+    """SHA-256 over names, shapes and float32 values of a network's tensors, as 64 hex digits.
 
     For a `FaceModel` those of its backbone. The batch counters of batch norms, which do not
     change what a network computes, stay out.
@@ -37,7 +38,7 @@ def weights_hash(module: nn.Module) -> str:
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(_tensors(module).items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
 
@@ -57,9 +58,12 @@ def save_face_model(model: FaceModel, folder: str | Path) -> ModelCard:
     """
     folder = Path(folder)
     card = replace(model.card, hash=weights_hash(model))
-    # Nested, so that both files are complete before either takes its place.
+    # Nested, so that both files are safely on the disk before either takes its place.
     with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(_tensors(model), temporary)
+        with temporary.open("wb") as file:
+            file.write(save(_tensors(model)))
+            file.flush()
+            os.fsync(file.fileno())
         write_json(folder / CARD, card.to_json())
     return card
 
@@ -88,7 +92,7 @@ def load_face_model(
     Raises:
         FaceGeomError: When something is missing, damaged, or contradicts something else.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.name == WEIGHTS and (path.parent / CARD).is_file():
         path = path.parent
     model = _load_folder(path, card) if path.is_dir() else _load_file(path, card)
@@ -140,7 +144,7 @@ def build_face_model(
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     network = module.backbone if isinstance(module, FaceModel) else module
     return {
-        name: tensor.detach().cpu().contiguous()
+        name: tensor.detach().cpu().float().contiguous()
         for name, tensor in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }

@@ -27,6 +27,7 @@ def test_json_round_trip() -> None:
         ({"std": [1, float("nan"), 1]}, "std"),
         ({"size": "112"}, "size"),
         ({"size": 112}, "size"),
+        ({"arguments": None}, "arguments"),
         ({"dimension": 0}, "dimension"),
         ({"dimension": "128"}, "wrong kind"),
         ({"colour": "RGB"}, r"unknown fields \['colour'\]"),

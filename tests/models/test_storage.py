@@ -76,6 +76,11 @@ def test_memory_format_does_not_matter(model: FaceModel, tmp_path: Path) -> None
     assert load_face_model(tmp_path).card.hash == before
 
 
+def test_half_precision_is_saved_as_float32(model: FaceModel, tmp_path: Path) -> None:
+    save_face_model(model.bfloat16(), tmp_path)
+    assert next(load_face_model(tmp_path).parameters()).dtype == torch.float32
+
+
 def test_failed_save_leaves_the_old_model(
     model: FaceModel, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,7 +89,7 @@ def test_failed_save_leaves_the_old_model(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("facegeom_lit.models.storage.save_file", full)
+    monkeypatch.setattr("facegeom_lit.models.storage.os.fsync", full)
     model.train()(torch.zeros(2, 3, 112, 112))
     with pytest.raises(FaceGeomError, match=r"model\.safetensors: No space left"):
         save_face_model(model, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -42,7 +42,9 @@ def build_backbone(architecture: str, **arguments: Any) -> Backbone:
     full = complete_arguments(architecture, arguments)
     try:
         return ARCHITECTURES[architecture](**full)
-    except (TypeError, RuntimeError, ZeroDivisionError) as error:
+    except FaceGeomError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         problem = f"Backbone {architecture!r} cannot be built from {full}: {error}."
         raise FaceGeomError(problem) from error
 
@@ -73,7 +75,7 @@ def complete_arguments(architecture: str, arguments: dict[str, Any]) -> dict[str
                 f"It takes: {', '.join(defaults)}."
             )
     return {
-        name: value if isinstance(value, str | int | float) else list(value)
+        name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
         for name, value in {**defaults, **arguments}.items()
     }
 

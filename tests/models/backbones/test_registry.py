@@ -66,8 +66,9 @@ def test_unknown_names_suggest_the_nearest() -> None:
         build_backbone("iresnet-50")
     with pytest.raises(FaceGeomError, match=r"no argument 'widht'.*'width'"):
         build_backbone("iresnet18", widht=0.5)
-    with pytest.raises(FaceGeomError, match="cannot be built"):
-        build_backbone("iresnet18", dimension=-1)
+    for wrong in ({"dimension": -1}, {"window": [7]}, {"width": None}):
+        with pytest.raises(FaceGeomError, match="'mobilefacenet' cannot be built"):
+            build_backbone("mobilefacenet", **wrong)
 
 
 def test_vit_arguments() -> None:
