@@ -75,7 +75,7 @@ def anatomy(face: Face) -> Anatomy:
         mouth_y=mouth_y,
         mouth_width=(0.26 + 0.036 * face["mouth_width"])
         * (1.0 + 0.16 * max(smile, 0.0) - 0.06 * max(-smile, 0.0) - 0.06 * mouth_open),
-        upper_lip=(0.060 + 0.032 * face["upper_lip"]) * thin * (1.0 - 0.25 * max(smile, 0.0)),
+        upper_lip=(0.055 + 0.032 * face["upper_lip"]) * thin * (1.0 - 0.25 * max(smile, 0.0)),
         lower_lip=(0.078 + 0.034 * face["lower_lip"]) * thin * (1.0 - 0.15 * max(smile, 0.0)),
         gap=gap,
         smile=smile,

@@ -8,7 +8,6 @@ from torch.nn.functional import interpolate
 
 from facegeom_lit.synthesis.renderer.paint import bell, edge
 
-
 _SIZE = 64  # out of focus, so drawn small and enlarged
 
 

@@ -22,7 +22,6 @@ TEMPLATE: tuple[tuple[float, float], ...] = (
 )
 _BOUND = 1.62  # every visible part of head and hair is nearer to the origin
 _COARSE_STEPS = 18
-_FINE_STEPS = 2
 
 Point = tuple[float, float, float]
 
@@ -132,7 +131,9 @@ class Rays:
 
     def at(self, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Head coordinates at `depth` (towards the viewer) along each ray."""
-        x, y, z = (torch.add(o, depth, alpha=a) for o, a in zip(self.origin, self.toward))
+        x, y, z = (
+            torch.add(o, depth, alpha=a) for o, a in zip(self.origin, self.toward, strict=True)
+        )
         return x, y, z
 
 
@@ -162,15 +163,20 @@ def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hit
         nearest = torch.minimum(nearest, height)
         best = torch.lerp(best, depth, closer)
         # a least step carries rays that graze one part on to what lies behind it
-        depth = depth - torch.maximum(0.85 * height, 0.05 * edge(height, 0.006, 0.012))
+        ahead = 0.85 * height.clamp(min=0.0) + 0.4 * height.clamp(max=0.0)
+        depth = depth - torch.maximum(ahead, 0.05 * edge(height, 0.006, 0.012))
     hit = edge(height.abs(), 0.05, 0.03) * edge(depth, -1.3, -1.2)
     best = torch.lerp(best, depth, hit)
     nearest = nearest * (1.0 - hit)
     both = interpolate(torch.stack((best, nearest))[None], size=x.shape, mode="bilinear")[0]
     rays, depth, nearest = Rays(view, x, y), both[0], both[1]
-    for _ in range(_FINE_STEPS):
-        height, grid = _miss(radius, rays, depth)
-        depth = depth - 0.8 * height.clamp_(-0.08, 0.08)
+    # one damped step, then one along the secant: the neck is steep where it is seen from above
+    height, _ = _miss(radius, rays, depth)
+    step = 0.7 * height.clamp_(-0.08, 0.08)
+    depth = depth - step
+    left, _ = _miss(radius, rays, depth)
+    slope = ((height - left) / (step + 1e-6)).clamp_(0.7, 6.0)
+    depth = depth - (left / slope).clamp_(-0.06, 0.06)
     hx, hy, hz = rays.at(depth)
     length = torch.sqrt(hx * hx + hy * hy + hz * hz)
     grid = chart.lookup(hx, hy, hz, length)

@@ -58,18 +58,18 @@ def grow_hair(scalp: Tensor, face: Face, a: Anatomy) -> Hair:
     # sides and back: behind the temples and ears, down to the nape or further
     long = ramp(length, 0.45, 0.95)
     front = 0.22 + 0.20 * long - 0.30 * (0.45 - y).clamp(0.0, 0.6) * (1.0 - long)
-    sides = front - 0.9 * dz
+    flat = torch.rsqrt((dx * dx + dz * dz).clamp(min=1e-3))
+    sides = front - 0.9 * dz * torch.lerp(torch.ones_like(dz), flat, edge(dy, -0.1, -0.4))
     hang = 0.84 + 0.05 * face["hair_volume"]
     curtain = torch.rsqrt(((dx / hang) ** 2 + (dz / (hang + 0.08)) ** 2).clamp_(min=0.12))
     low = 0.04 - 0.30 * ramp(length, 0.15, 0.5) - 2.0 * ramp(length, 0.5, 1.0)
     fall = torch.lerp(y, torch.minimum(y, curtain * dy), long)
-    reach = fall - low + 0.55 * edge(dz, 0.0, -0.35)
+    reach = fall - low + 0.32 * edge(dz, 0.0, -0.35)
     ear = bell(((z + 0.02) / 0.16) ** 2) * edge(y, 0.50, 0.34) * edge(y, -0.5, -0.3)
     hanging = torch.minimum(sides, reach) - 0.35 * ear * (1.0 - ramp(length, 0.4, 0.6))
     inside = smooth_maximum(top, hanging, 0.08)
-    volume = 0.02 + (0.085 + 0.04 * face["hair_volume"] + 0.02 * face["hair_curl"]) * ramp(
-        length, 0.05, 0.65
-    )
+    thick = 0.10 + 0.045 * face["hair_volume"] + 0.02 * face["hair_curl"]
+    volume = 0.02 + thick * (0.35 * ramp(length, 0.05, 0.4) + 0.65 * ramp(length, 0.25, 0.8))
     cover = edge(inside, 0.02, 0.15) * ramp(length, 0.0, 0.2)
     crown = 1.0 + 0.7 * edge(y, 0.7, 1.2) * (1.0 - bald)
     grown = scalp + cover * (2.0 - cover) * crown * volume

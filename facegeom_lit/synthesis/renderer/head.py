@@ -163,7 +163,7 @@ def _features(face: Face, a: Anatomy) -> Tensor:
     add(0.01 + 0.028 * face["jaw_angle"] + 0.012 * build, _pair(0.90, 0.22), _Bump(-0.62, 0.22))
     size = 1.0 + 0.15 * face["ear_size"] + 0.12 * old
     stick = 0.15 + 0.05 * face["ear_angle"]
-    stick *= 1.0 - 0.8 * ramp(face["hair_length"], 0.45, 0.65)  # pressed flat under long hair
+    stick *= 1.0 - 0.97 * ramp(face["hair_length"], 0.45, 0.65)  # pressed flat under long hair
     helix = (1.0 - ((v - 0.06) / (0.27 * size)) ** 2).clamp(min=0.0).sqrt()
     add(stick, _pair(1.44, 0.085), helix)
     return (_profiles(along).T * torch.tensor(heights)) @ _profiles(across)

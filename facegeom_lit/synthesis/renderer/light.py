@@ -70,7 +70,7 @@ def shadow(radius: Tensor, position: Tensor, normal: Tensor, light: Point) -> Te
     walked = 0.02
     for step in range(_SHADOW_STEPS):
         walked = 0.03 * 1.32**step
-        px, py, pz = (p + walked * towards for p, towards in zip((x, y, z), light))
+        px, py, pz = (p + walked * towards for p, towards in zip((x, y, z), light, strict=True))
         length = torch.sqrt(px * px + py * py + pz * pz)
         clear = length - chart.sample(radius[None], chart.lookup(px, py, pz, length))[0]
         seen = torch.minimum(seen, clear.mul_(5.5 / (walked + 0.06)).add_(0.62))

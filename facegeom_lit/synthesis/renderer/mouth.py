@@ -25,7 +25,7 @@ def paint_mouth(
     round_ = arch.sqrt()
     corner = 0.075 * a.smile + 0.012
     line = a.mouth_y + corner * (square - 0.35).clamp_(max=1.2) + 0.010 * bell(square * 30.0) * -1.0
-    bow = 1.0 - (0.20 + 0.16 * face["lip_bow"]) * bell(square * 28.0)
+    bow = 1.0 - (0.22 + 0.20 * face["lip_bow"]) * bell(square * 28.0)
     gap = arch * a.gap
     top = line + 0.12 * gap + arch.pow(0.62) * bow * a.upper_lip
     inner_top = line + 0.12 * gap
@@ -57,13 +57,13 @@ def paint_mouth(
         lay(albedo, srgb(58, 14, 16), inside)
         deep = inner_top - y
         lay(albedo, srgb(132, 50, 52), inside * edge(deep, 0.10, 0.24) * edge(t.abs(), 0.8, 0.5))
-        teeth = inside * edge(deep, 0.072 - 0.03 * square, 0.060 - 0.03 * square)
+        teeth = inside * edge(deep + 0.03 * square, 0.072, 0.060)
         teeth *= edge(t.abs(), 0.86, 0.66)
         lay(albedo, srgb(206, 196, 182), teeth)
         tint(albedo, (0.55, 0.45, 0.42), inside * edge(deep, 0.025, 0.0))
         gloss *= 1.0 - inside
     dark = bell(((y - 0.5 * (inner_top + inner_low)) / (0.009 + 0.5 * gap)) ** 2)
     slit = dark * edge(t.abs(), 1.10, 0.90) * (1.0 - edge(gap, 0.004, 0.02))
-    tint(albedo, (0.34, 0.24, 0.24), slit * 0.85)
+    tint(albedo, (0.22, 0.15, 0.15), slit * 0.85)
     corners = blob(x.abs(), y, a.mouth_width - 0.005, a.mouth_y + 0.65 * corner, 0.024, 0.020)
     tint(albedo, (0.62, 0.52, 0.50), corners * 0.7)

@@ -12,7 +12,7 @@ from facegeom_lit.synthesis.renderer.background import draw_background
 from facegeom_lit.synthesis.renderer.brows import paint_brows
 from facegeom_lit.synthesis.renderer.eyes import paint_eyes
 from facegeom_lit.synthesis.renderer.glasses import frame_mask
-from facegeom_lit.synthesis.renderer.hair import grow_hair, hair_color, paint_hair
+from facegeom_lit.synthesis.renderer.hair import grow_hair, paint_hair
 from facegeom_lit.synthesis.renderer.head import head_radius
 from facegeom_lit.synthesis.renderer.light import Lighting, normals, occlusion, shadow
 from facegeom_lit.synthesis.renderer.mouth import paint_mouth
@@ -144,7 +144,7 @@ def render_face(face: Face, seed: int) -> Tensor:
     lit = nx * light[0] + ny * light[1] + nz * light[2]
     up = view.to_head((0.0, 1.0, 0.0))
     sky = (nx * up[0] + ny * up[1] + nz * up[2]).mul_(0.5).add_(0.5)
-    half = [l + v for l, v in zip(light, view.ahead, strict=True)]
+    half = [towards + ahead for towards, ahead in zip(light, view.ahead, strict=True)]
     norm = sum(h * h for h in half) ** 0.5
     facing = (nx * half[0] + ny * half[1] + nz * half[2]).mul_(1.0 / norm).clamp_(min=0.0)
     mirror = facing.pow(18.0).mul_(seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face, ramp
+from facegeom_lit.synthesis.renderer.anatomy import Anatomy, Face
 from facegeom_lit.synthesis.renderer.brows import brow_color
 from facegeom_lit.synthesis.renderer.noise import noise
 from facegeom_lit.synthesis.renderer.paint import (
@@ -13,7 +13,6 @@ from facegeom_lit.synthesis.renderer.paint import (
     bell,
     blob,
     edge,
-    lay,
     mix_colors,
     srgb,
     tint,
@@ -94,12 +93,12 @@ def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: 
         return
     ax = x.abs()
     line = a.nose_base - 0.03 - 0.10 * edge(ax, 0.08, 0.27) + 0.05 * face["beard_shape"]
-    line = line + 2.7 * (ax - 0.25).clamp(min=0.0) ** 2
-    area = edge(line - y, -0.02, 0.06) * edge(z, -0.25, -0.08)
+    line = line + 1.2 * (ax - 0.28).clamp(min=0.0) ** 2 + 0.50 * edge(z, 0.34, 0.10)
+    area = edge(line - y, -0.02, 0.06) * edge(z + 0.24 * edge(y, -0.02, -0.22), 0.02, 0.14)
     area *= 1.0 - 0.25 * bell(
         ((ax - 0.13) / 0.06) ** 2 + ((y - a.mouth_y + a.gap + 0.12) / 0.04) ** 2
     )
-    hairs = noise(x * 95.0 + z * 70.0 + 11.0, y * 42.0 - z * 12.0)
+    hairs = noise(x * 95.0 + (z - 0.5) * 70.0, y * 42.0 - z * 12.0)
     mask = area * (density * 1.25 + 0.45 * (density**0.5) * hairs * (1.2 - density)).clamp_(
         0.0, 0.96
     )
