@@ -6,12 +6,11 @@ from pathlib import Path
 
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.synthesis.maker import Maker
-from facegeom_lit.synthesis.recipe import Recipe
-from facegeom_lit.synthesis.writer import generate, production_hash
+from facegeom_lit.synthesis.writer import Producible, generate, production_hash
 
 
 def prepare_face_set(
-    recipe: Recipe, maker: Maker, root: str | Path, *, progress: bool = True
+    recipe: Producible, maker: Maker, root: str | Path, *, progress: bool = True
 ) -> FaceSet:
     """Open `root/<split>-<production hash>`, making what is missing of it first.
 
@@ -24,5 +23,5 @@ def prepare_face_set(
     Raises:
         FaceGeomError: When the set cannot be written.
     """
-    name = f"{recipe.split or recipe.kind}-{production_hash(recipe, maker)[:12]}"
+    name = f"{recipe.split}-{production_hash(recipe, maker)[:12]}"
     return generate(recipe, Path(root) / name, maker, progress)

@@ -48,7 +48,7 @@ def _training_cells(
     face_set: FaceSet, lines: int, columns: int
 ) -> tuple[list[str], list[list[Cell]]]:
     """One line per person, captioned with the targeted attribute where there is one."""
-    target = face_set.card.get("production", {}).get("recipe", {}).get("attribute")
+    target = face_set.card.get("production", {}).get("attribute")
     values = face_set.attribute(target) if target else None
     people = np.array(face_set.identities)
     names = [str(name) for name in face_set.classes[:lines]]

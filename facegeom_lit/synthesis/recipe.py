@@ -86,7 +86,7 @@ class Recipe:
     seed: int = 0
     image_format: ImageFormat = "webp"
     quality: int = 95
-    split: str = ""
+    split: str = "faces"
     spread: float = 1.0
     persistent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     specs: Mapping[str, AttributeSpec] = field(default_factory=vocabulary)

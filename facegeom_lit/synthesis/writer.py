@@ -4,38 +4,77 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from facegeom_lit import __version__
+from facegeom_lit.attributes import AttributeSpec
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.faces.codec import encode
+from facegeom_lit.faces.codec import ImageFormat, encode
 from facegeom_lit.faces.face_set import CARD, FaceSet
 from facegeom_lit.faces.schema import SHARD_PATTERN, shard_name, write_shard
 from facegeom_lit.files import atomic_path, read_json, write_json
 from facegeom_lit.synthesis.contact_sheet import contact_sheet
 from facegeom_lit.synthesis.maker import Maker
-from facegeom_lit.synthesis.recipe import Recipe, Sample
+from facegeom_lit.synthesis.recipe import Sample
 
 CONTACT_SHEET = "contact_sheet.png"
 _SHARD_ROWS = 256  # some seconds of work: what an interruption can cost
 _CALL_ROWS = 64  # between two steps of the progress bar
-_STALE_SECONDS = 60.0  # writing a shard takes far less
+_STALE_SECONDS = 5.0  # without a byte written: nobody is writing any more
 
 
-def production_hash(recipe: Recipe, maker: Maker) -> str:
-    """Return the hash of all that decides the images: recipe, vocabulary, maker and its version."""
-    decides = [recipe.to_dict(), maker.name, maker.version]
-    return sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+class Producible(Protocol):
+    """What can be generated; `facegeom_lit.synthesis.recipe.Recipe` says what each part means."""
+
+    @property
+    def split(self) -> str:
+        """Value of the column `split`."""
+
+    @property
+    def image_format(self) -> ImageFormat:
+        """How images are stored."""
+
+    @property
+    def quality(self) -> int:
+        """JPEG quality."""
+
+    @property
+    def specs(self) -> Mapping[str, AttributeSpec]:
+        """The attributes that every sample has values of."""
+
+    @property
+    def unit(self) -> int:
+        """Number of images that belong together."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what decides the images."""
+
+    def samples(self, start: int, stop: int) -> list[Sample]:
+        """Return the images `start` … `stop` - 1."""
+
+
+def production(recipe: Producible, maker: Maker) -> dict[str, Any]:
+    """Return all that decides the images: recipe, attributes, maker and its version."""
+    return {**recipe.to_dict(), "maker": maker.name, "maker_version": maker.version}
+
+
+def production_hash(recipe: Producible, maker: Maker) -> str:
+    """Return the SHA-256 of `production`."""
+    text = json.dumps(production(recipe, maker), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def generate(
-    recipe: Recipe,
+    recipe: Producible,
     folder: str | Path,
     maker: Maker,
     progress: bool = True,
@@ -77,53 +116,58 @@ def generate(
             for number, shard in enumerate(shards):
                 if not shard.exists():
                     samples = recipe.samples(number * rows, (number + 1) * rows)
-                    write_shard(
-                        shard, _make(samples, recipe, maker, bar.update), tuple(recipe.specs)
-                    )
+                    made = _make(samples, recipe, maker, bar.update)
+                    write_shard(shard, made, tuple(recipe.specs))
+        return _finish(folder, recipe, maker, card)
     except KeyboardInterrupt:
         complete = sum(shard.exists() for shard in shards)
         raise KeyboardInterrupt(
             f"Interrupted: {complete} of {len(shards)} shards of {folder} are complete. Run the "
             "same command again to continue."
         ) from None
-    return _finish(folder, recipe, maker, card)
 
 
 def _claim(
-    folder: Path, wanted: str, recipe: Recipe, maker: Maker, shard_rows: int
+    folder: Path, wanted: str, recipe: Producible, maker: Maker, shard_rows: int
 ) -> dict[str, Any]:
     """Take the folder for this production; return its card, new or found there.
 
     Raises:
         FaceGeomError: When the folder holds another face set.
     """
+    here = production(recipe, maker)
     if not (folder / CARD).exists():
         if any(folder.glob(SHARD_PATTERN)):
             raise FaceGeomError(
                 f"{folder} holds shards of a face set without its {CARD}. Choose another output "
                 "folder, or delete that one."
             )
-        production = {"recipe": recipe.to_dict(), "maker": maker.name, "version": maker.version}
         rows = max(1, shard_rows // recipe.unit) * recipe.unit
         card = {
             "complete": False,
             "production_hash": wanted,
-            "production": production,
+            "production": here,
             "shard_rows": rows,
         }
         write_json(folder / CARD, card)
         return card
     card = read_json(folder / CARD)
-    if (found := card.get("production_hash", "unknown")) != wanted:
+    if card.get("production_hash") != wanted:
+        there = card.get("production", {})
+        different = "; ".join(
+            f"{key} {there.get(key)!r} there, {value!r} here" if key != "specs" else key
+            for key, value in here.items()
+            if there.get(key) != value
+        )
         raise FaceGeomError(
-            f"{folder} holds the face set of another recipe ({found[:12]}, this one is "
-            f"{wanted[:12]}). Choose another output folder, or delete that one."
+            f"{folder} holds the face set of another recipe ({different}). Choose another output "
+            "folder, or delete that one."
         )
     return card
 
 
 def _make(
-    samples: Sequence[Sample], recipe: Recipe, maker: Maker, advance: Callable[[int], object]
+    samples: Sequence[Sample], recipe: Producible, maker: Maker, advance: Callable[[int], object]
 ) -> list[dict[str, Any]]:
     """Make the rows of one shard."""
     rows = []
@@ -139,7 +183,7 @@ def _make(
     return rows
 
 
-def _finish(folder: Path, recipe: Recipe, maker: Maker, card: dict[str, Any]) -> FaceSet:
+def _finish(folder: Path, recipe: Producible, maker: Maker, card: dict[str, Any]) -> FaceSet:
     """Write the contact sheet and, last of all, the card that says the set is complete."""
     for leftover in folder.glob(".*.part*"):  # of a killed process
         if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:

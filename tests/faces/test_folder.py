@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.folder import read_csv, read_folder
+from facegeom_lit.faces.identities import check_identities, drop_small_identities
+
+MakeFolder = Callable[..., Path]
+
+
+def test_read_folder(make_folder: MakeFolder) -> None:
+    faces = read_folder(make_folder({"bob": 2, "ada": 1}))
+    assert faces.identities == ["ada", "bob", "bob"]
+    assert faces.image(2).shape == (112, 112, 3)
+    with pytest.raises(FaceGeomError, match=r"1 of 2 .* ada \(1\)\. .*data.min_images=2"):
+        check_identities(faces)
+    kept = drop_small_identities(faces, 2)
+    check_identities(kept)
+    assert kept.classes == ["bob"]
+    with pytest.raises(FaceGeomError, match="has 3 images; the largest has 2"):
+        drop_small_identities(faces, 3)
+
+
+def test_folder_faults_are_named(make_folder: MakeFolder, tmp_path: Path) -> None:
+    with pytest.raises(FaceGeomError, match=r"nowhere does not exist\. Set data\.root"):
+        read_folder(tmp_path / "nowhere")
+    root = make_folder({"ada": 2})
+    (root / "ada" / "notes.txt").write_text("x")
+    with pytest.warns(UserWarning, match=r"1 files .* are left out, e\.g\. .*notes\.txt"):
+        read_folder(root)
+    (root / "ada" / "notes.txt").unlink()
+    (root / "eve").mkdir()
+    with pytest.raises(FaceGeomError, match="eve holds no image"):
+        read_folder(root)
+    (root / "eve" / "0.jpg").write_bytes(b"no image")
+    with pytest.raises(FaceGeomError, match=r"eve/0\.jpg is not a readable image"):
+        read_folder(root)
+    with pytest.raises(FaceGeomError, match="no identity sub-folders"):
+        read_folder(root / "ada")
+
+
+def test_read_csv(make_folder: MakeFolder) -> None:
+    root = make_folder({"ada": 2})
+    table = root.parent / "labels.csv"
+    table.write_text("path,identity,years,el,split\nada/0.png,ada,31,5,a\nada/1.png,ada,,6,b\n")
+    faces = read_csv(root, table, {"age": "years"}, extra=("el",))
+    assert faces.attribute("age")[0] == 31
+    assert faces.attribute("age")[1].isnan()
+    assert faces.attribute("el").tolist() == [5, 6]
+    assert len(faces.where(split="b")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,identity\nada/0.png,ada\n", "no column 'years'. It has: path, identity"),
+        ("path,identity,years\nada/0.png,ada,old\n", "line 2: 'old' is not a finite number"),
+        ("path,identity,years\nada/0.png,ada,nan\n", "line 2: 'nan' is not a finite number"),
+        ("path,identity,years\nada/7.png,ada,1\n", r"line 2: the image .*7\.png does not exist"),
+        ("path,identity,years\nada/0.png,,1\n", "line 2: path and identity must not be empty"),
+        ("path,identity,years\n", "has no rows"),
+    ],
+)
+def test_csv_faults_are_named(make_folder: MakeFolder, text: str, message: str) -> None:
+    root = make_folder({"ada": 1})
+    (root.parent / "labels.csv").write_text(text)
+    with pytest.raises(FaceGeomError, match=message):
+        read_csv(root, root.parent / "labels.csv", {"age": "years"})
