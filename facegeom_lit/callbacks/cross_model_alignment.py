@@ -155,11 +155,11 @@ class CrossModelAlignment(EvaluationCallback):
         people = labels.unique()
         intervals = {}
         for (name, kind, direction), ranks in after.detail.items():
-            hits = [
+            was, now = (
                 torch.stack([(found[labels == p] == 1).double().mean() for p in people])
-                for found in (ranks, before.detail[name, kind, direction])
-            ]
-            intervals[f"val/align/{name}/{kind}/{direction}/rank1"] = paired_interval(*hits)
+                for found in (before.detail[name, kind, direction], ranks)
+            )
+            intervals[f"val/align/{name}/{kind}/{direction}/rank1"] = paired_interval(now, was)
         return intervals
 
 

@@ -88,7 +88,7 @@ class EvaluationCallback(L.Callback, ABC):
         for name, value in self._latest.metrics.items():
             if value is not None:
                 # Every process computed the same figure from the gathered embeddings.
-                self.log(name, value, rank_zero_only=True, batch_size=1)
+                pl_module.log(name, value, rank_zero_only=True, batch_size=1)
 
 
 def distance_of(module: FineTuneModule) -> Distance:

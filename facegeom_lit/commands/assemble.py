@@ -23,13 +23,7 @@ from facegeom_lit.commands.run_name import SWEEP_VARIABLE, config_hash, run_name
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.datamodule import FaceDataModule
 from facegeom_lit.faces.transforms import Chain, MirrorFlip, MoveImageAttribute, Transform
-from facegeom_lit.models import (
-    FaceModel,
-    ModelCard,
-    build_backbone,
-    load_face_model,
-    weights_hash,
-)
+from facegeom_lit.models import FaceModel, build_face_model, load_face_model, weights_hash
 from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.objectives.base import Objective
@@ -77,29 +71,17 @@ def check_config(cfg: DictConfig) -> None:
 
 
 def start_model(cfg: DictConfig) -> FaceModel:
-    """Return the model that the run starts from: `model=`, else the backbone's weights, else new.
+    """Return the model that the run starts from: `model=`, else what `backbone` describes.
 
     Raises:
         FaceGeomError: When the weights cannot be read or are of another architecture.
     """
-    weights = cfg.model or cfg.backbone.weights
-    if weights is not None:
-        return load_face_model(Path(str(weights)).expanduser())
+    if cfg.model is not None:
+        return load_face_model(Path(str(cfg.model)).expanduser())
+    described: Any = OmegaConf.to_container(cfg.backbone, resolve=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
-        backbone = build_backbone(cfg.backbone.architecture, **cfg.backbone.arguments)
-    facts: Any = OmegaConf.to_container(cfg.backbone.card, resolve=True)
-    card = ModelCard.from_json(
-        {
-            "name": cfg.backbone.name,
-            "architecture": cfg.backbone.architecture,
-            "arguments": OmegaConf.to_container(cfg.backbone.arguments, resolve=True),
-            "dimension": backbone.dimension,
-            **facts,
-        },
-        "backbone.card",
-    )
-    return FaceModel(backbone, card)
+        return build_face_model(**described)
 
 
 def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
@@ -127,6 +109,7 @@ def fine_tune_module(
     if not isinstance(objective, Objective):
         objective = objective(dimension=model.card.dimension)
     training = cfg.training
+    model.train()  # loaded models come in evaluation mode
     return FineTuneModule(
         model,
         head,

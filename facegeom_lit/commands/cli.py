@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from facegeom_lit import __version__
-from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.commands.errors import reporting_errors
 from facegeom_lit.resources import resource
 
 # Name → one line of help. Each is a module here with `main(overrides)` and, beside it, the
@@ -24,8 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; default: `sys.argv`.
 
     Returns:
-        Exit code: 0, 1 after bad input (one message on stderr), 2 for an unknown command, 130
-        after Ctrl-C.
+        Exit code: 0, or 2 for an unknown command.
+
+    Raises:
+        SystemExit: With code 1 after bad input (one message on stderr), 130 after Ctrl-C.
     """
     name, *overrides = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
@@ -41,15 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = (resource("conf") / f"{name}.yaml").read_text(encoding="utf-8")
         print(f"facegeom {name} [key=value ...]: {COMMANDS[name]}\n\n{settings}", end="")
         return 0
-    try:
-        import_module(f"facegeom_lit.commands.{name}").main(overrides)
-    except FaceGeomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as interrupt:
-        print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
-        return 130
+    reporting_errors(_run)(name, overrides)
     return 0
+
+
+def _run(name: str, overrides: list[str]) -> None:
+    import_module(f"facegeom_lit.commands.{name}").main(overrides)
 
 
 def _help() -> str:

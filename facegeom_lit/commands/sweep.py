@@ -89,11 +89,10 @@ def _print(cells: Cells, title: str) -> None:
 
 
 def _cell(cells: Cells, tuned: str, measured: str) -> str:
-    interval = cells.get((tuned, measured))
-    if interval is None or interval.low is None or interval.high is None:
+    cell = cells.get((tuned, measured))
+    if cell is None:
         return "–"
-    star = "*" if interval.low > 0 or interval.high < 0 else ""
-    return f"{interval.value:+.3f}{star}\n[{interval.low:+.3f}, {interval.high:+.3f}]"
+    return f"{cell.value:+.3f}{cell.star}\n[{cell.low:+.3f}, {cell.high:+.3f}]"
 
 
 def _write_csv(path: Path, cells: Cells) -> None:
@@ -101,4 +100,4 @@ def _write_csv(path: Path, cells: Cells) -> None:
         writer = csv.writer(file)
         writer.writerow(["fine_tuned_for", "measured", "difference", "low", "high", "identities"])
         for (tuned, measured), i in cells.items():
-            writer.writerow([tuned, measured, i.value, i.low, i.high, i.count])
+            writer.writerow([tuned, measured, i.value, i.low, i.high, i.identities])

@@ -65,15 +65,16 @@ def train(cfg: DictConfig) -> float | None:
         FaceGeomError: When the configuration or the data cannot be used.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    first = getattr(rank_zero_only, "rank", 0) == 0
     check_config(cfg)
     if cfg.rerun:
         _forget(folder)
     record = read_run(folder)
     if record is None:
         record = _run(cfg, folder)
-    elif rank_zero_only.rank == 0:
+    elif first:
         print("This very run is complete; here is its result (rerun=true starts it afresh).")
-    if rank_zero_only.rank == 0:
+    if first:
         note_job(cfg, folder)
         print_run(record)
         print(f"figures: {folder / 'figures'}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -18,6 +20,9 @@ from facegeom_lit.faces.keys import IMAGE
 from facegeom_lit.files import atomic_path
 from facegeom_lit.models.face_model import FaceModel
 from facegeom_lit.models.storage import weights_hash
+
+INPUT_FACTS = ("color_order", "mean", "std", "size", "fit")
+"""Fields of a card that decide what the network is fed."""
 
 
 @torch.inference_mode()
@@ -57,7 +62,9 @@ def embed_cached(
     The key is (weights hash, card, face-set hash): a changed model or face set is never confused
     with the one before.
     """
-    key = f"{weights_hash(model)[:16]}-{faces.hash[:16]}"
+    card = asdict(model.card)
+    facts = sha256(repr([card[name] for name in INPUT_FACTS]).encode()).hexdigest()
+    key = f"{weights_hash(model)[:16]}-{facts[:8]}-{faces.hash[:16]}"
     path = Path(folder) / f"{key}.safetensors"
     try:
         return load_file(path)["embeddings"]

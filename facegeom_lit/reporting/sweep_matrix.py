@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from facegeom_lit.geometry.statistics import Interval, bootstrap_interval
+from facegeom_lit.geometry.statistics import bootstrap_interval
 from facegeom_lit.reporting.style import figure, words
 
-Cells = dict[tuple[str, str], Interval]
-"""(attribute fine-tuned for, attribute measured) → difference with its interval."""
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A difference with its 95 % interval, over so many identities."""
+
+    value: float
+    low: float
+    high: float
+    identities: int
+
+    @property
+    def star(self) -> str:
+        """A star where the interval leaves out zero."""
+        return "*" if self.low > 0 or self.high < 0 else ""
+
+
+Cells = dict[tuple[str, str], Cell]
+"""(attribute fine-tuned for, attribute measured) → difference."""
 
 
 def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
@@ -41,15 +57,12 @@ def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
         values = torch.tensor(
             [[table[name] for name in people] for table in seeds], dtype=torch.float64
         )
-        interval = bootstrap_interval(values.mean(0))
-        assert interval.low is not None
-        assert interval.high is not None
-        means = values.mean(1)
-        cells[key] = replace(
-            interval,
-            low=min(interval.low, float(means.min())),
-            high=max(interval.high, float(means.max())),
-        )
+        whole = bootstrap_interval(values.mean(0))
+        if whole.value is None or whole.low is None or whole.high is None:
+            continue
+        means = values.mean(1).tolist()
+        low, high = min(whole.low, *means), max(whole.high, *means)
+        cells[key] = Cell(whole.value, low, high, len(people))
     return cells
 
 
@@ -58,23 +71,22 @@ def sweep_figure(path: str | Path, cells: Cells, title: str) -> None:
     rows = list(dict.fromkeys(row for row, _ in cells))
     columns = list(dict.fromkeys(column for _, column in cells))
     values = np.full((len(rows), len(columns)), np.nan)
-    for (row, column), interval in cells.items():
-        values[rows.index(row), columns.index(column)] = interval.value
+    for (row, column), cell in cells.items():
+        values[rows.index(row), columns.index(column)] = cell.value
     limit = float(np.nanmax(np.abs(values))) or 1.0
     with figure(path, 1.15 * len(columns) + 2.2, 0.62 * len(rows) + 1.6) as drawn:
         axis = drawn.subplots()
         axis.grid(False)
         image = axis.imshow(values, vmin=-limit, vmax=limit, cmap="RdBu_r", aspect="auto")
-        for (row, column), interval in cells.items():
-            star = "*" if interval.low > 0 or interval.high < 0 else ""
+        for (row, column), cell in cells.items():
             axis.text(
                 columns.index(column),
                 rows.index(row),
-                f"{interval.value:+.3f}{star}\n[{interval.low:+.3f}, {interval.high:+.3f}]",
+                f"{cell.value:+.3f}{cell.star}\n[{cell.low:+.3f}, {cell.high:+.3f}]",
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="w" if abs(interval.value) > 0.6 * limit else "k",
+                color="w" if abs(cell.value) > 0.6 * limit else "k",
             )
         axis.set_xticks(range(len(columns)), [words(name) for name in columns], rotation=25)
         axis.set_yticks(range(len(rows)), [words(name) for name in rows])

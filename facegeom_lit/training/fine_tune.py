@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from facegeom_lit.attributes import AttributeSpec
@@ -83,7 +84,7 @@ class FineTuneModule(L.LightningModule):
         return self.model(images)
 
     def on_train_epoch_start(self) -> None:
-        """Put batch normalisation where it was asked to be, after Lightning's `train()`."""
+        """Put batch normalisation where it was asked to be."""
         if self.freeze_batch_norm:
             for module in self.model.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -155,14 +156,15 @@ class FineTuneModule(L.LightningModule):
 
     def _gather(self, values: Tensor) -> Tensor:
         """Join a tensor of every process (whose lengths may differ) along the first dimension."""
-        lengths = self.all_gather(torch.tensor(len(values), device=self.device)).flatten()
+        length = torch.tensor(len(values), device=self.device)
+        lengths = cast(Tensor, self.all_gather(length)).flatten()
         longest = int(lengths.max())
         padded = values.new_zeros(longest, *values.shape[1:])
         padded[: len(values)] = values
-        gathered = self.all_gather(padded)
+        gathered = cast(Tensor, self.all_gather(padded))
         return torch.cat([part[: int(n)] for part, n in zip(gathered, lengths, strict=True)])
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimiser with discriminative rates and its schedule."""
         groups = parameter_groups(self.model, (self.head, self.objective), **self._rates)
         optimizer = self._optimizer(groups)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -60,7 +62,7 @@ def test_schedule_ends_at_nothing() -> None:
     factors = [rate_factor(step, start=0, warmup=3, total=50) for step in range(51)]
     assert max(factors) == 1.0
     assert factors[50] == pytest.approx(0)
-    assert all(a >= b for a, b in zip(factors[3:], factors[4:], strict=False))
+    assert all(a >= b for a, b in pairwise(factors[3:]))
 
 
 def test_a_start_beyond_the_end_keeps_the_group_at_rest() -> None:
