@@ -30,7 +30,8 @@ def test_generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (folder / "contact_sheet.png").is_file()
     assert main([*SMALL, f"output={folder}"]) == 0
     assert read_json(folder / "result.json")["found_complete"] == 12
-    assert main([*SMALL, "seed=1", f"output={folder}"]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main([*SMALL, "seed=1", f"output={folder}"])
     assert "seed 0 there, 1 here" in capsys.readouterr().err
 
 
@@ -64,7 +65,8 @@ def test_bad_input(
     overrides: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "faces"
-    assert main(["generate", *overrides, f"output={folder}"]) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main(["generate", *overrides, f"output={folder}"])
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
