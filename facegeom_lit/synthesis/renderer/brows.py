@@ -15,7 +15,7 @@ def brow_color(face: Face) -> Color:
     natural = mix_colors(
         [srgb(18, 14, 12), srgb(48, 32, 22), srgb(92, 64, 42)], 0.5 + 0.5 * face["brow_color"]
     )
-    return mix_colors([natural, srgb(168, 164, 160)], 0.75 * ramp(face["age"], 30.0, 82.0))
+    return mix_colors([natural, srgb(168, 164, 160)], 0.75 * ramp(face["age"], 34.0, 86.0))
 
 
 def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) -> None:
@@ -26,7 +26,7 @@ def paint_brows(albedo: Tensor, x: Tensor, y: Tensor, face: Face, a: Anatomy) ->
     frown = max(-a.smile, 0.0)
     arch = 0.040 + 0.032 * face["brow_arch"]
     tilt = 0.045 * face["brow_tilt"] + 0.030 * frown
-    lift = 0.020 * max(a.smile, 0.0) + 0.025 * face["mouth_opening"]
+    lift = 0.020 * max(a.smile, 0.0)
     curve = a.brow_y + lift - 0.055 * frown * (1.0 - s).clamp_(0.0, 1.0)
     curve = (
         curve

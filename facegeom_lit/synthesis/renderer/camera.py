@@ -22,6 +22,7 @@ TEMPLATE: tuple[tuple[float, float], ...] = (
 )
 _BOUND = 1.62  # every visible part of head and hair is nearer to the origin
 _COARSE_STEPS = 18
+_SECANTS = 2
 
 Point = tuple[float, float, float]
 
@@ -112,37 +113,32 @@ def align(points: list[tuple[float, float]]) -> Alignment:
 
 @dataclass(frozen=True)
 class Hits:
-    """First hits of the rays: head coordinates, chart grid, coverage; all (H, W)."""
+    """First hits of the rays: head coordinates (3, H, W), depth, chart grid, coverage (H, W)."""
 
-    x: Tensor
-    y: Tensor
-    z: Tensor
+    points: Tensor
     depth: Tensor
     grid: Tensor
     coverage: Tensor
 
 
 class Rays:
-    """Parallel rays through a grid of image-plane points."""
+    """Parallel rays through a grid of image-plane points (H, W)."""
 
     def __init__(self, view: Pose, x: Tensor, y: Tensor) -> None:
-        self.toward = view.ahead
-        self.origin = [view.right[i] * x + view.up[i] * y for i in range(3)]
+        self.toward = torch.tensor(view.ahead)[:, None, None]
+        right, up = torch.tensor([view.right, view.up])[..., None, None]
+        self.origin = right * x + up * y
 
-    def at(self, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Head coordinates at `depth` (towards the viewer) along each ray."""
-        x, y, z = (
-            torch.add(o, depth, alpha=a) for o, a in zip(self.origin, self.toward, strict=True)
-        )
-        return x, y, z
+    def at(self, depth: Tensor) -> Tensor:
+        """Head coordinates (3, H, W) at `depth` (towards the viewer) along each ray."""
+        return torch.addcmul(self.origin, self.toward, depth)
 
 
-def _miss(radius: Tensor, rays: Rays, depth: Tensor) -> tuple[Tensor, Tensor]:
-    """Signed height of the points at `depth` above the surface, and their chart grid."""
-    x, y, z = rays.at(depth)
-    length = torch.sqrt(x * x + y * y + z * z)
-    grid = chart.lookup(x, y, z, length)
-    return length - chart.sample(radius[None], grid)[0], grid
+def _height(radius: Tensor, rays: Rays, depth: Tensor) -> Tensor:
+    """Signed height of the points at `depth` above the surface."""
+    points = rays.at(depth)
+    length = chart.norm(points)
+    return length - chart.sample(radius[None], chart.lookup(points, length))[0]
 
 
 def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hits:
@@ -152,13 +148,12 @@ def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hit
     then the hits are upsampled and refined. Rays that miss keep their nearest approach, whose
     height against `pixel` (the size of a pixel in the image plane) softens the outline.
     """
-    x, y = torch.broadcast_tensors(x, y)
     coarse = Rays(view, _halve(x), _halve(y))
     depth = torch.sqrt((_BOUND**2 - _halve(x) ** 2 - _halve(y) ** 2).clamp_(min=0.0))
     best = depth
     nearest = torch.full_like(depth, 9.0)
     for _ in range(_COARSE_STEPS):
-        height, _ = _miss(radius, coarse, depth)
+        height = _height(radius, coarse, depth)
         closer = (nearest - height).mul_(1e6).clamp_(0.0, 1.0)
         nearest = torch.minimum(nearest, height)
         best = torch.lerp(best, depth, closer)
@@ -170,18 +165,19 @@ def trace(radius: Tensor, view: Pose, x: Tensor, y: Tensor, pixel: float) -> Hit
     nearest = nearest * (1.0 - hit)
     both = interpolate(torch.stack((best, nearest))[None], size=x.shape, mode="bilinear")[0]
     rays, depth, nearest = Rays(view, x, y), both[0], both[1]
-    # one damped step, then one along the secant: the neck is steep where it is seen from above
-    height, _ = _miss(radius, rays, depth)
-    step = 0.7 * height.clamp_(-0.08, 0.08)
+    # a damped step, then along secants: the neck is steep where it is seen from above
+    height = _height(radius, rays, depth)
+    step = 0.35 * height.clamp(-0.1, 0.1)
+    for _ in range(_SECANTS):
+        depth = depth - step
+        left = _height(radius, rays, depth)
+        slope = ((height - left) / (step + 1e-6)).clamp_(0.7, 8.0)
+        height, step = left, (left / slope).clamp_(-0.06, 0.06)
     depth = depth - step
-    left, _ = _miss(radius, rays, depth)
-    slope = ((height - left) / (step + 1e-6)).clamp_(0.7, 6.0)
-    depth = depth - (left / slope).clamp_(-0.06, 0.06)
-    hx, hy, hz = rays.at(depth)
-    length = torch.sqrt(hx * hx + hy * hy + hz * hz)
-    grid = chart.lookup(hx, hy, hz, length)
+    points = rays.at(depth)
+    grid = chart.lookup(points, chart.norm(points))
     coverage = (1.25 - nearest * (1.0 / pixel)).clamp_(0.0, 1.0)
-    return Hits(hx, hy, hz, depth, grid, coverage)
+    return Hits(points, depth, grid, coverage)
 
 
 def _halve(plane: Tensor) -> Tensor:
@@ -196,5 +192,5 @@ def surface_depth(radius: Tensor, points: list[tuple[float, float]]) -> list[flo
     rays = Rays(pose(0.0, 0.0), x, y)
     depth = torch.ones_like(x)
     for _ in range(8):
-        depth = depth - 0.8 * _miss(radius, rays, depth)[0]
+        depth = depth - 0.8 * _height(radius, rays, depth)
     return [float(value) for value in depth[0]]

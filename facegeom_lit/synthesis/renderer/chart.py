@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-SIZE = 208
+SIZE = 192
 _STRETCH = 0.25
 
 
@@ -40,15 +40,18 @@ def project(x: float, y: float, z: float) -> tuple[float, float]:
     return x * scale, y * scale
 
 
-def lookup(x: Tensor, y: Tensor, z: Tensor, length: Tensor) -> Tensor:
-    """Sampling grid (1, H, W, 2) of the chart for points (H, W) with distance `length`."""
-    scale = torch.rsqrt(((length + z) * length).mul_(0.5).clamp_(min=1e-4))
-    grid = torch.empty(1, *x.shape, 2)
-    for axis_index, coordinate in enumerate((x, y)):
-        u = coordinate * scale
-        stretch = u.abs().mul_(_STRETCH).add_(1.0)
-        torch.div(u.mul_(0.5 + _STRETCH), stretch, out=grid[0, ..., axis_index])
-    return grid
+def norm(vectors: Tensor) -> Tensor:
+    """Length (...) of vectors (3, ...)."""
+    x, y, z = vectors.unbind()
+    return torch.addcmul(x * x, y, y).addcmul_(z, z).sqrt_()
+
+
+def lookup(points: Tensor, length: Tensor) -> Tensor:
+    """Sampling grid (1, H, W, 2) of the chart for points (3, H, W) of norm `length` (H, W)."""
+    scale = torch.rsqrt((points[2] + length).mul_(length).mul_(0.5).clamp_(min=1e-4))
+    flat = points[:2] * scale
+    stretch = flat.abs().mul_(_STRETCH).add_(1.0)
+    return flat.mul_(0.5 + _STRETCH).div_(stretch).permute(1, 2, 0)[None]
 
 
 def sample(maps: Tensor, grid: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def paint_eyes(
     tint(albedo, (0.90, 0.84, 0.82), lid)
     if makeup > 0.0:
         shade = blob(outward, up, 0.01, 0.075, 0.17, 0.06) * edge(up - upper, -0.004, 0.006)
-        lay(albedo, srgb(104, 66, 84), shade * (0.62 * makeup))
+        lay(albedo, srgb(92, 50, 76), shade * (0.80 * makeup))
     # shade under the eye
     pouch = blob(outward, up, -0.03, -0.105, 0.13, 0.035)
     dark = 0.16 + 0.10 * face["under_eye"] + 0.22 * a.old
@@ -77,7 +77,7 @@ def paint_eyes(
     shine = blob(dx, dy, 0.0, 0.022, 0.012, 0.012) * inside
     gloss += shine * 0.75
     # lashes: dark rim of the upper lid, thin rim below
-    thick = 0.011 + 0.010 * makeup + 0.003 * edge(t, -0.6, 0.9)
+    thick = 0.011 + 0.013 * makeup + 0.003 * edge(t, -0.6, 0.9)
     lash = bell(((up - upper - 0.003) / thick) ** 2) * edge(t.abs(), 1.06, 0.94)
     lay(albedo, (0.012, 0.009, 0.008), lash * (0.80 + 0.20 * makeup))
     below = bell(((up - lower) * (1.0 / 0.007)) ** 2) * edge(t.abs(), 1.0, 0.8)

@@ -25,7 +25,8 @@ def frame_mask(
         pixel: Size of a pixel in head units.
     """
     plane = front + 0.23
-    away = max(rays.toward[2], 0.2)
+    toward = rays.toward.flatten().tolist()
+    away = max(toward[2], 0.2)
     at = (plane - rays.origin[2]) / away
     for _ in range(3):
         x, y, z = rays.at(at)
@@ -46,7 +47,7 @@ def frame_mask(
     start = plane - _BOW * edge_x * edge_x
     for side in (-1.0, 1.0):
         slope = 0.12 * side
-        lean = rays.toward[0] + slope * rays.toward[2]
+        lean = toward[0] + slope * toward[2]
         if abs(lean) < 0.05:
             continue
         at = (side * (edge_x + 0.12 * start) - rays.origin[0] - slope * rays.origin[2]) / lean

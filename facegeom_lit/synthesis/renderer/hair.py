@@ -20,7 +20,7 @@ _COLORS = [srgb(20, 17, 16), srgb(56, 36, 25), srgb(104, 68, 40), srgb(172, 128,
 def hair_color(face: Face) -> Color:
     """Colour of the hair on the head, greyed by age."""
     dyed = mix_colors(_COLORS, face["hair_color"])
-    return mix_colors([dyed, srgb(186, 184, 182)], 0.72 * ramp(face["age"], 30.0, 82.0))
+    return mix_colors([dyed, srgb(186, 184, 182)], 0.72 * ramp(face["age"], 34.0, 86.0))
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,14 @@ def shadow(radius: Tensor, position: Tensor, normal: Tensor, light: Point) -> Te
     distance walked, is how much of the light's disc is seen (I. Quilez, soft shadows by
     distance fields).
     """
-    x, y, z = (position[:, ::2, ::2] + 0.015 * normal[:, ::2, ::2]).unbind()
-    seen = torch.ones_like(x)
-    walked = 0.02
+    start = position[:, ::2, ::2] + 0.015 * normal[:, ::2, ::2]
+    towards = torch.tensor(light)[:, None, None]
+    seen = torch.ones_like(start[0])
     for step in range(_SHADOW_STEPS):
         walked = 0.03 * 1.32**step
-        px, py, pz = (p + walked * towards for p, towards in zip((x, y, z), light, strict=True))
-        length = torch.sqrt(px * px + py * py + pz * pz)
-        clear = length - chart.sample(radius[None], chart.lookup(px, py, pz, length))[0]
+        points = start + walked * towards
+        length = chart.norm(points)
+        clear = length - chart.sample(radius[None], chart.lookup(points, length))[0]
         seen = torch.minimum(seen, clear.mul_(5.5 / (walked + 0.06)).add_(0.62))
     full = seen.clamp_(0.0, 1.0)[None, None]
     smooth = avg_pool2d(full, 3, stride=1, padding=1, count_include_pad=False)

@@ -42,7 +42,7 @@ def paint_mouth(
     )
     lay(albedo, natural, lips * (0.88 - 0.25 * a.old))
     if face["makeup"] > 0.0:
-        lay(albedo, srgb(168, 30, 48), lips * (0.85 * face["makeup"]))
+        lay(albedo, srgb(172, 20, 44), lips * (0.92 * face["makeup"]))
     upper = edge(y - inner_top, -0.004, 0.012) * lips
     tint(albedo, (0.82, 0.76, 0.78), upper)
     full = blob(x, y, 0.0, a.mouth_y - 0.9 * a.gap - 0.42 * a.lower_lip, 0.16, 0.30 * a.lower_lip)

@@ -135,7 +135,7 @@ def render_face(face: Face, seed: int) -> Tensor:
     maps = torch.cat((normal, torch.stack((occlusion(hair.radius), seen, hair.inside))))
     nx, ny, nz, open_, seen, inside = chart.sample(maps, hits.grid).unbind()
 
-    x, y, z = hits.x, hits.y, hits.z
+    x, y, z = hits.points.unbind()
     albedo = paint_skin(x, y, z, face, a)
     gloss = torch.zeros_like(x)
     _paint_features(albedo, gloss, x, y, z, face, a, view, alignment)
@@ -159,7 +159,7 @@ def render_face(face: Face, seed: int) -> Tensor:
         image[c].lerp_(shaded + sheen, hits.coverage)
 
     if face["glasses"] > 0.0:
-        rays = camera.Rays(view, *torch.broadcast_tensors(px, py))
+        rays = camera.Rays(view, px, py)
         frame, glass = frame_mask(rays, hits.depth, a, points[0][2], pixel)
         lay(image, (0.012, 0.011, 0.012), frame * face["glasses"])
         image *= 1.0 - 0.08 * face["glasses"] * glass

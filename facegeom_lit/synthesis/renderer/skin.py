@@ -47,7 +47,7 @@ def paint_skin(x: Tensor, y: Tensor, z: Tensor, face: Face, a: Anatomy) -> Tenso
     )
     if face["makeup"] > 0.0:
         rouge = blob(ax - 0.45, y + 0.02 - (ax - 0.45) * 0.6, 0.0, 0.0, 0.17, 0.08) * front
-        tint(albedo, (0.98, 0.62, 0.68), rouge * (0.8 * face["makeup"]))
+        tint(albedo, (0.98, 0.62, 0.68), rouge * face["makeup"])
     # mottling and pores
     mottle = noise(x * 14.0 + 40.0, y * 14.0) * 0.020 + noise(x * 70.0, y * 70.0) * (
         0.010 + 0.03 * a.old
@@ -98,7 +98,8 @@ def paint_beard(albedo: Tensor, x: Tensor, y: Tensor, z: Tensor, face: Face, a: 
     area *= 1.0 - 0.25 * bell(
         ((ax - 0.13) / 0.06) ** 2 + ((y - a.mouth_y + a.gap + 0.12) / 0.04) ** 2
     )
-    hairs = noise(x * 95.0 + (z - 0.5) * 70.0, y * 42.0 - z * 12.0)
+    area *= 1.0 - edge(z, 0.34, 0.22) * edge(y, a.chin_y + 0.40, a.chin_y + 0.25)  # not the neck
+    hairs = noise(ax * 80.0 + x * 12.0 - z * 60.0, y * 42.0)
     mask = area * (density * 1.25 + 0.45 * (density**0.5) * hairs * (1.2 - density)).clamp_(
         0.0, 0.96
     )
