@@ -19,8 +19,9 @@ from facegeom_lit.geometry.points import (
 
 NeighborhoodName = Literal["ball", "knn", "inverse_distance"]
 
-SLACK = 1e-9
-"""Relative room at the rim of a ball: a distance equal to the radius is inside, rounding or not."""
+SLACK = 1e-6
+"""Relative room at the rim of a ball: a distance equal to the radius is inside, although float32
+embeddings carry it no more exactly than this."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Neighborhood:
         """
         distances = pair_distances(left, right, self.distance)
         if self.name == "ball":
-            return distances.le_(limit * (1 + SLACK) + zero)
+            return distances.le_(max(limit * (1 + SLACK), zero))
         # A distance of zero has weight zero: 1/inf.
         return distances.masked_fill_(distances <= zero, torch.inf).reciprocal_()
 
