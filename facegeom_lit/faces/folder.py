@@ -116,8 +116,8 @@ def _checked(faces: FaceSet, verify: bool) -> FaceSet:
     """Decode every image once: a broken one raises here, by its name."""
     if verify:
         with ThreadPoolExecutor() as pool:
-            for _ in pool.map(faces.image, range(len(faces))):
-                pass
+            for start in range(0, len(faces), 1024):  # or all decoded images may queue up at once
+                list(pool.map(faces.image, range(start, min(start + 1024, len(faces)))))
     return faces
 
 

@@ -111,6 +111,8 @@ class Recipe:
                 )
         if self.kind == "lattice" and not self.measured:
             raise FaceGeomError("A lattice needs at least one measured attribute.")
+        if len(set(self.measured)) < len(self.measured):
+            raise FaceGeomError(f"measured names an attribute twice: {', '.join(self.measured)}.")
         for name in (*self.measured, *self.persistent, *filter(None, [self.attribute])):
             if name not in self.specs:
                 raise FaceGeomError(f"Unknown attribute {name!r}. Known: {', '.join(self.specs)}.")

@@ -109,6 +109,7 @@ def test_hash_follows_what_decides_the_images() -> None:
         ({"image_format": "gif"}, "format must be one of .* got 'gif'"),
         ({"kind": "lattice", "nodes": 1}, "at least one measured attribute"),
         ({"kind": "lattice", "measured": ("age",)}, "nodes must be"),
+        ({"kind": "lattice", "nodes": 1, "measured": ("age", "age")}, "an attribute twice: age"),
     ],
 )
 def test_faults_are_named(arguments: dict[str, Any], message: str) -> None:
