@@ -48,6 +48,17 @@ class Moments:
         """The six sums in the order of the attributes."""
         return (self.count, self.x, self.y, self.xx, self.xy, self.yy)
 
+    def flat(self) -> Tensor:
+        """All sums in one vector, for sending between processes."""
+        return torch.cat([tensor.flatten() for tensor in self.tensors()])
+
+    @classmethod
+    def from_flat(cls, flat: Tensor, p: int, q: int) -> Moments:
+        """What `flat` packed."""
+        empty = cls.zeros(p, q).tensors()
+        parts = flat.split([tensor.numel() for tensor in empty])
+        return cls(*(part.view(like.shape) for part, like in zip(parts, empty, strict=True)))
+
     def __add__(self, other: Moments) -> Moments:
         return Moments(*(a + b for a, b in zip(self.tensors(), other.tensors(), strict=True)))
 

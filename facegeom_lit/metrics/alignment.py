@@ -1,0 +1,109 @@
+"""How well one model's embeddings explain another's, as a metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.affine import FOLDS, AffineAccumulator, AffineMap
+from facegeom_lit.geometry.moments import Moments
+from facegeom_lit.geometry.solvers import Method, sum_moments
+
+
+class AlignmentMetric(Metric):
+    """An affine map fitted over batches and processes, and the variance that it explains.
+
+    Holds sums only (`facegeom_lit.geometry.moments`), so memory does not grow with the images.
+
+    Args:
+        source_dimension: p of the model to map from.
+        target_dimension: q of the model to map to.
+        method: See `facegeom_lit.geometry.affine.fit`, as the next three.
+        bias: Centre both sides.
+        ridge: λ or how it is chosen.
+        scale: Let `procrustes` scale too.
+        **kwargs: Of `torchmetrics.Metric`.
+
+    Example:
+        >>> metric = AlignmentMetric(4, 4, method="procrustes")
+        >>> x = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+        >>> metric.update(x, x.flip(1), torch.arange(32))
+        >>> round(float(metric.compute()), 4)
+        1.0
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    plot_upper_bound = 1.0
+
+    moments: Tensor
+    ungrouped: Tensor
+
+    def __init__(
+        self,
+        source_dimension: int,
+        target_dimension: int,
+        method: Method = "ridge",
+        bias: bool | None = None,
+        ridge: float | str | None = None,
+        scale: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.dimensions = (source_dimension, target_dimension)
+        self.options: dict[str, Any] = {
+            "method": method,
+            "bias": bias,
+            "ridge": ridge,
+            "scale": scale,
+        }
+        empty = Moments.zeros(*self.dimensions).flat()
+        self.add_state("moments", default=empty.repeat(FOLDS, 1), dist_reduce_fx="sum")
+        self.add_state("ungrouped", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, source: Tensor, target: Tensor, groups: Tensor | None = None) -> None:
+        """Take a batch of paired embeddings.
+
+        Args:
+            source: Embeddings of the model to map from, shape (B, p).
+            target: Embeddings of the model to map to, shape (B, q).
+            groups: Identity of each row, integers of shape (B,).
+
+        Raises:
+            FaceGeomError: When rows are not finite or not paired, or dimensions are others.
+        """
+        if (source.shape[-1], target.shape[-1]) != self.dimensions:
+            raise FaceGeomError(
+                f"Dimensions must be {self.dimensions}, got {(source.shape[-1], target.shape[-1])}."
+            )
+        batch = AffineAccumulator()
+        batch.update(source, target, groups)
+        self.moments += torch.stack([fold.flat() for fold in batch.folds]).to(self.moments)
+        self.ungrouped += int(groups is None)
+
+    def map(self) -> AffineMap:
+        """The map of everything taken by this process (by all, after a sync)."""
+        return self._sums().solve(**self.options)
+
+    def compute(self) -> Tensor:
+        """Share of the target's variance that the map explains on the fitted pairs, at most 1."""
+        sums = self._sums()
+        fitted = sums.solve(**self.options)
+        total = sum_moments(sums.folds)
+        y_mean = total.y / total.count
+        variance = total.yy - total.count * y_mean @ y_mean
+        # |x W + b − y|² = |x W − (y − b)|²
+        shifted = total.centred(torch.zeros_like(total.x), fitted.offset.double())
+        return 1 - shifted.residual(fitted.matrix.double()) / variance
+
+    def _sums(self) -> AffineAccumulator:
+        sums = AffineAccumulator()
+        if float(self.moments[:, 0].sum()) > 0:
+            sums.folds = [Moments.from_flat(fold, *self.dimensions) for fold in self.moments]
+        sums.grouped = int(self.ungrouped) == 0
+        return sums
