@@ -59,7 +59,8 @@ def paint_mouth(
         lay(albedo, srgb(132, 50, 52), inside * edge(deep, 0.10, 0.24) * edge(t.abs(), 0.8, 0.5))
         teeth = inside * edge(deep + 0.03 * square, 0.072, 0.060)
         teeth *= edge(t.abs(), 0.86, 0.66)
-        lay(albedo, srgb(206, 196, 182), teeth)
+        lay(albedo, srgb(196, 184, 168), teeth)
+        tint(albedo, (0.62, 0.55, 0.50), teeth * edge(t.abs(), 0.15, 0.75))
         tint(albedo, (0.55, 0.45, 0.42), inside * edge(deep, 0.025, 0.0))
         gloss *= 1.0 - inside
     dark = bell(((y - 0.5 * (inner_top + inner_low)) / (0.009 + 0.5 * gap)) ** 2)

@@ -28,7 +28,7 @@ def scale_color(color: Color, factor: float) -> Color:
 
 def edge(x: Tensor, low: float, high: float) -> Tensor:
     """Linear step from 0 at `low` to 1 at `high` (also downwards, when low > high)."""
-    return ((x - low) * (1.0 / (high - low))).clamp_(0.0, 1.0)
+    return (x - low).mul_(1.0 / (high - low)).clamp_(0.0, 1.0)
 
 
 def bell(q: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def bell(q: Tensor) -> Tensor:
     The compact support spares the denormal numbers that slow an exponential's tail tenfold.
     """
     rest = (q * (-1.0 / 3.0)).add_(1.0).clamp_(min=0.0)
-    return rest * rest * rest
+    return (rest * rest).mul_(rest)
 
 
 def blob(x: Tensor, y: Tensor, cx: float, cy: float, sx: float, sy: float) -> Tensor:

@@ -17,6 +17,7 @@ from facegeom_lit.synthesis.renderer.head import head_radius
 from facegeom_lit.synthesis.renderer.light import Lighting, normals, occlusion, shadow
 from facegeom_lit.synthesis.renderer.mouth import paint_mouth
 from facegeom_lit.synthesis.renderer.paint import lay
+from facegeom_lit.synthesis.renderer.shading import Surface, shade
 from facegeom_lit.synthesis.renderer.skin import (
     paint_beard,
     paint_nostrils,
@@ -27,7 +28,6 @@ from facegeom_lit.synthesis.renderer.wrinkles import line_eyes, line_forehead, l
 
 SIZE = 112
 _FINE = 168  # rays along each axis: 1.5 for each pixel
-_SCATTER = (0.34, 0.17, 0.11)  # light that skin carries past the terminator, by channel
 
 
 def _place(face: Face, radius: Tensor) -> tuple[camera.Pose, camera.Alignment, list[camera.Point]]:
@@ -128,35 +128,19 @@ def render_face(face: Face, seed: int) -> Tensor:
     pixel = SIZE / _FINE / abs(alignment.scale)
     hits = camera.trace(hair.radius, view, px, py, pixel)
 
-    light = view.to_head(lighting.direction)
     position = torch.stack([hair.radius * d for d in chart.directions()])
     normal = normals(position)
-    seen = shadow(hair.radius, position, normal, light)
+    seen = shadow(hair.radius, position, normal, view.to_head(lighting.direction))
     maps = torch.cat((normal, torch.stack((occlusion(hair.radius), seen, hair.inside))))
-    nx, ny, nz, open_, seen, inside = chart.sample(maps, hits.grid).unbind()
+    maps = chart.sample(maps, hits.grid)
 
     x, y, z = hits.points.unbind()
     albedo = paint_skin(x, y, z, face, a)
     gloss = torch.zeros_like(x)
     _paint_features(albedo, gloss, x, y, z, face, a, view, alignment)
-    hairy, relief = paint_hair(albedo, inside, x, y, z, face, strand_shift)
-
-    lit = nx * light[0] + ny * light[1] + nz * light[2]
-    up = view.to_head((0.0, 1.0, 0.0))
-    sky = (nx * up[0] + ny * up[1] + nz * up[2]).mul_(0.5).add_(0.5)
-    half = [towards + ahead for towards, ahead in zip(light, view.ahead, strict=True)]
-    norm = sum(h * h for h in half) ** 0.5
-    facing = (nx * half[0] + ny * half[1] + nz * half[2]).mul_(1.0 / norm).clamp_(min=0.0)
-    mirror = facing.pow(18.0).mul_(seen)
-    bare = 1.0 - hairy
-    sheen = bare * (0.055 * mirror + gloss * (0.35 + 0.65 * seen))
-    silk = 0.6 * hairy * relief * mirror  # hair's highlights have the colour of hair
-    for c in range(3):
-        wrap = _SCATTER[c]
-        direct = ((lit + wrap) * (1.0 / (1.0 + wrap))).clamp_(min=0.0) * seen
-        ambient = (sky * (lighting.sky[c] - lighting.ground[c]) + lighting.ground[c]) * open_
-        shaded = albedo[c] * (direct * lighting.key[c] * (0.5 + 0.5 * open_) + ambient + silk)
-        image[c].lerp_(shaded + sheen, hits.coverage)
+    hairy, strands = paint_hair(albedo, maps[5], x, y, z, face, strand_shift)
+    surface = Surface(maps[:3], albedo, gloss, hairy, strands, maps[3], maps[4])
+    image.lerp_(shade(surface, lighting, view), hits.coverage)
 
     if face["glasses"] > 0.0:
         rays = camera.Rays(view, px, py)
