@@ -62,6 +62,12 @@ def check_config(cfg: DictConfig) -> None:
             f"training.head_warmup_epochs={warmup} leaves no epoch of trainer.max_epochs={epochs} "
             "to train the backbone in."
         )
+    training = cfg.training
+    if not 0 < training.layer_decay <= 1:
+        raise FaceGeomError(f"training.layer_decay must lie in (0, 1], got {training.layer_decay}.")
+    for key in ("lr", "head_lr", "identities_per_batch", "images_per_identity"):
+        if training[key] <= 0:
+            raise FaceGeomError(f"training.{key} must be positive, got {training[key]}.")
     many = cfg.trainer.devices not in (1, "1", "auto")
     if many and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise FaceGeomError(
@@ -98,18 +104,36 @@ def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
     return models
 
 
+def make_objective(cfg: DictConfig, model: FaceModel, target: AttributeSpec | None) -> Objective:
+    """Instantiate the objective.
+
+    Raises:
+        FaceGeomError: When it needs an attribute and there is none.
+    """
+    objective = instantiate(cfg.objective)
+    if not isinstance(objective, Objective):
+        objective = objective(dimension=model.card.dimension)
+    if objective.needs_attribute and target is None:
+        raise FaceGeomError(
+            f"The objective {type(objective).__name__} needs an attribute, but attribute=none. "
+            "Choose attribute=<name>, or objective=none."
+        )
+    return objective
+
+
 def fine_tune_module(
-    cfg: DictConfig, model: FaceModel, data: RunData, target: AttributeSpec | None
+    cfg: DictConfig,
+    model: FaceModel,
+    objective: Objective,
+    data: RunData,
+    target: AttributeSpec | None,
 ) -> FineTuneModule:
     """Put model, head and objective together."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         head: nn.Module = instantiate(cfg.head)(model.card.dimension, len(data.train.classes))
-    objective = instantiate(cfg.objective)
-    if not isinstance(objective, Objective):
-        objective = objective(dimension=model.card.dimension)
-    training = cfg.training
     model.train()  # loaded models come in evaluation mode
+    training = cfg.training
     return FineTuneModule(
         model,
         head,
@@ -149,8 +173,8 @@ def data_module(cfg: DictConfig, data: RunData, target: AttributeSpec | None) ->
     )
 
 
-def evaluation_callbacks(
-    cfg: DictConfig, data: RunData, references: dict[str, FaceModel]
+def make_callbacks(
+    cfg: DictConfig, references: dict[str, FaceModel]
 ) -> tuple[dict[str, EvaluationCallback], list[L.Callback]]:
     """Instantiate the callbacks: those that measure by kind, and the others."""
     measuring: dict[str, EvaluationCallback] = {}
@@ -160,7 +184,6 @@ def evaluation_callbacks(
         if not isinstance(callback, EvaluationCallback):
             others.append(callback)
         elif callback.kind != CrossModelAlignment.kind or references:
-            callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
             measuring[callback.kind] = callback
     return measuring, others
 
@@ -189,7 +212,5 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
             # Each session writes a table of its own: the logger empties a folder it finds.
             session = len(list((folder / "csv").glob("session_*")))
             choices = {"name": "csv", "version": f"session_{session}"}
-        logger = instantiate(node, save_dir=str(folder), **choices)
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-        made.append(logger)
+        made.append(instantiate(node, save_dir=str(folder), **choices))
     return made

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, InstantiationException
-from hydra.utils import instantiate
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,18 +34,6 @@ def compose_config(name: str, overrides: Sequence[str]) -> DictConfig:
             message = str(error).partition("Config search path")[0].strip()
             raise FaceGeomError(_unknown_key(defaults, overrides, conf) or message) from error
     return config
-
-
-def build(node: DictConfig) -> Any:
-    """Instantiate a node that names its `_target_`.
-
-    Raises:
-        FaceGeomError: When its class refuses the arguments.
-    """
-    try:
-        return instantiate(node)
-    except InstantiationException as error:
-        raise FaceGeomError(str(error.__cause__ or error)) from error
 
 
 def _unknown_key(defaults: DictConfig, overrides: Sequence[str], conf: Path) -> str | None:

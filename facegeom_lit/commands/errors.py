@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from hydra.errors import InstantiationException
+
 from facegeom_lit.errors import FaceGeomError
 
 P = ParamSpec("P")
@@ -22,6 +24,9 @@ def reporting_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except FaceGeomError as error:
             print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except InstantiationException as error:  # Hydra's wrapping of what a class refused
+            print(f"error: {error.__cause__ or error}", file=sys.stderr)
             raise SystemExit(1) from None
         except KeyboardInterrupt as interrupt:
             again = "Interrupted. Run the same command again: it continues where it was."

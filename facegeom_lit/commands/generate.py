@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facegeom_lit.attributes import BASELINE, MEASURED, AttributeSpec
-from facegeom_lit.commands.composition import build, compose_config
+from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.images import open_shard
 from facegeom_lit.faces.schema import SHARD_PATTERN
@@ -31,7 +32,7 @@ def main(overrides: Sequence[str]) -> None:
     """
     cfg = compose_config("generate", overrides)
     recipe = recipe_of(cfg)
-    maker = build(cfg.synthesis.maker)
+    maker = instantiate(cfg.synthesis.maker)
     name = f"{cfg.kind}-{cfg.attribute.name}-{production_hash(recipe, maker)[:12]}"
     folder = Path(cfg.output or Path(cfg.root) / name)
     found = sum(open_shard(shard).metadata.num_rows for shard in folder.glob(SHARD_PATTERN))

@@ -19,9 +19,10 @@ from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement
 from facegeom_lit.commands.assemble import (
     check_config,
     data_module,
-    evaluation_callbacks,
     fine_tune_module,
     loggers,
+    make_callbacks,
+    make_objective,
     reference_models,
     start_model,
     target_attribute,
@@ -97,10 +98,9 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     target = target_attribute(cfg)
     start = start_model(cfg)
     start_hash = weights_hash(start)
-    others = reference_models(cfg, start)
-    data: RunData = instantiate(cfg.data)(cfg, target)
-    measuring, callbacks = evaluation_callbacks(cfg, data, others)
-    module = fine_tune_module(cfg, start, data, target)
+    objective = make_objective(cfg, start, target)
+    references = reference_models(cfg, start)
+    measuring, callbacks = make_callbacks(cfg, references)
     run_loggers = loggers(cfg, folder)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
@@ -108,7 +108,14 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         logger=run_loggers,
         default_root_dir=str(folder),
     )
+    # All that the configuration says is understood; only now is anything computed.
+    data: RunData = instantiate(cfg.data)(cfg, target)
+    for callback in measuring.values():
+        callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
+    module = fine_tune_module(cfg, start, objective, data, target)
     try:
+        for logger in run_loggers:
+            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
         record = _record(cfg, data, target, start_hash, outcome, measuring)
         if trainer.is_global_zero:

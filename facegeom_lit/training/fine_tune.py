@@ -58,11 +58,6 @@ class FineTuneModule(L.LightningModule):
         freeze_batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        if objective.needs_attribute and attribute is None:
-            raise FaceGeomError(
-                f"objective {type(objective).__name__} needs an attribute, but attribute=none. "
-                "Choose attribute=<name>, or objective=none."
-            )
         self.model = model
         self.head = head
         self.objective = objective

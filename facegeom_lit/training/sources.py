@@ -17,6 +17,7 @@ from facegeom_lit.attributes import AttributeSpec, attribute
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.folder import read_csv, read_folder
+from facegeom_lit.faces.identities import check_identities, drop_small_identities
 from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.synthesis.cached import prepare_face_set
 from facegeom_lit.synthesis.photo_lattice import PhotoMaker, PhotoRecipe
@@ -85,6 +86,7 @@ def folder(
     target: AttributeSpec | None,
     *,
     root: str,
+    min_images: int | None,
     judge_every: int,
     lattice_nodes: int,
     verification_images: int,
@@ -103,7 +105,7 @@ def folder(
             "given photos. Choose an image attribute (brightness, contrast, hue, ...) or none, or "
             "data=labelled with a table of measured values."
         )
-    faces = read_folder(root)
+    faces = _enough_images(read_folder(root), min_images)
     train, judge = split_identities(faces, judge_every)
     measured = [name for name in cfg.evaluation.measured if attribute(name).kind == "image"]
     if not measured:
@@ -136,6 +138,7 @@ def labelled(
     columns: DictConfig,
     fixed: Sequence[str],
     max_span: float | None,
+    min_images: int | None,
     judge_every: int,
 ) -> RunData:
     """Read faces whose attribute is known by measurement, and split them by identity.
@@ -151,10 +154,9 @@ def labelled(
             f"(got {target.name if target else 'none'})."
         )
     base = Path(root)
-    faces = read_csv(base / images, base / table, dict(columns))
+    faces = _enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
     train, judge = split_identities(faces, judge_every)
-    span = float("inf") if max_span is None else max_span
-    lattice = Lattice.from_values(judge, target.name, tuple(fixed), span)
+    lattice = Lattice.from_values(judge, target.name, tuple(fixed), max_span)
     return RunData(
         train=train,
         evaluation={"judge": judge},
@@ -162,6 +164,14 @@ def labelled(
         lattice_set="judge",
         verification_set="judge",
     )
+
+
+def _enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
+    """Leave out identities with fewer images than `minimum`; None refuses single images."""
+    if minimum is not None:
+        return drop_small_identities(faces, minimum)
+    check_identities(faces, 2)
+    return faces
 
 
 def split_identities(faces: FaceSet, judge_every: int) -> tuple[FaceSet, FaceSet]:

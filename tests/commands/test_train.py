@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from commands.launch import ENVIRONMENT, ROOT, command, record, train
+
+from facegeom_lit.attributes import MEASURED
+from facegeom_lit.models import load_face_model, weights_hash
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One output folder, so that the face sets of the fast runs are made once."""
+    return tmp_path_factory.mktemp("output")
+
+
+@pytest.fixture(scope="module")
+def fast_run(output: Path) -> subprocess.CompletedProcess[str]:
+    return train("debug=fdr", output=output)
+
+
+def test_a_run_writes_everything(fast_run: subprocess.CompletedProcess[str]) -> None:
+    run = record(fast_run)
+    for name in MEASURED:
+        for measure in ("energy", "response"):
+            assert f"val/{measure}/{name}" in run["metrics"]
+            assert f"val/{measure}/{name}" in run["differences"]
+    for reference in ("original", "mobilefacenet"):
+        for kind in ("native", "none", "procrustes", "linear", "ridge"):
+            for direction in ("to", "from"):
+                assert f"val/align/{reference}/{kind}/{direction}/rank1" in run["metrics"]
+    assert "val/verify/verification/auc" in run["metrics"]
+    assert set(run["metrics"]) == set(run["baseline"])
+    for key in ("config_hash", "weights", "face_sets", "versions", "wall_seconds", "seed"):
+        assert run[key] not in (None, "", {})
+    folder = Path(fast_run.stdout.strip().splitlines()[-1].removeprefix("output: "))
+    pictures = {file.stem for file in (folder / "figures").glob("*.png")}
+    assert {"lattice", "attributes", "energy_violins", "verification", "training"} <= pictures
+    assert {"alignment_before", "alignment_after", "training_faces"} <= pictures
+    assert weights_hash(load_face_model(folder / "model")) == run["weights"]["after"]
+    assert (folder / "csv" / "session_0" / "metrics.csv").is_file()
+    assert list((folder / "wandb").glob("offline-run-*"))
+
+
+def test_a_complete_run_is_shown_and_not_repeated(
+    fast_run: subprocess.CompletedProcess[str], output: Path
+) -> None:
+    again = train("debug=fdr", output=output)
+    assert "This very run is complete" in again.stdout
+    assert record(again) == record(fast_run)
+
+
+def test_killed_training_continues_to_the_same_figures(output: Path, tmp_path: Path) -> None:
+    long = ("debug=fdr", "trainer.max_epochs=6", "trainer.check_val_every_n_epoch=6", "seed=3")
+    undisturbed = record(train(*long, output=output))
+    start = time.monotonic()
+    with subprocess.Popen(
+        command(*long, f"paths.output={tmp_path}", f"paths.cache={output}/cache"),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while not list(tmp_path.glob("fine_tune/*/checkpoints/last.ckpt")):
+            assert process.poll() is None, "ended before its first checkpoint"
+            assert time.monotonic() - start < 120
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert not list(tmp_path.glob("fine_tune/*/run.json"))
+    resumed = record(train(*long, f"paths.cache={output}/cache", output=tmp_path))
+    assert resumed["metrics"] == undisturbed["metrics"]
+    assert resumed["weights"] == undisturbed["weights"]
+
+
+def test_a_sweep_ends_with_the_attribute_matrix(output: Path) -> None:
+    finished = train("-m", "debug=fdr", "attribute=hair_color,contrast", "seed=0,1", output=output)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    folder = Path(finished.stdout.strip().splitlines()[-1].removeprefix("output: "))
+    result = json.loads((folder / "result.json").read_text())
+    assert len(result["runs"]) == len(set(result["runs"])) == 4
+    for tuned in ("hair_color", "contrast"):
+        assert f"{tuned}/age" in result["differences"]["response"]
+    assert (folder / "figures" / "response.png").is_file()
+    assert (folder / "response.csv").is_file()
+
+
+def test_two_processes_agree_with_each_other_and_finish(output: Path) -> None:
+    run = record(train("debug=fdr", "trainer=ddp_cpu", "logger=csv", output=output))
+    assert run["metrics"]["val/verify/verification/auc"] is not None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["attribute=hair_colour"], "hair_colour"),
+        (["backbone=resnet18"], "resnet18"),
+        (["training.learning_rate=1"], "learning_rate"),
+        (["evaluation.measured=[age,weight]"], "Unknown attribute 'weight'"),
+        (["attribute=none", "objective=sensitivity"], "attribute=none"),
+        (["data=folder"], "data.root is not set"),
+        (["data=folder", "data.root=/nowhere", "attribute=contrast"], "/nowhere"),
+        (["model=/nowhere.pth"], "/nowhere.pth"),
+        (["training.head_warmup_epochs=9"], "training.head_warmup_epochs=9"),
+        (["training.layer_decay=2"], "training.layer_decay"),
+    ],
+)
+def test_bad_input_is_one_message_and_a_failure(
+    overrides: list[str], words: str, output: Path
+) -> None:
+    finished = train("debug=fdr", *overrides, output=output)
+    assert finished.returncode != 0
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
