@@ -21,7 +21,7 @@ TEMPLATE: tuple[tuple[float, float], ...] = (
     (70.7299, 92.2041),
 )
 _BOUND = 1.62  # every visible part of head and hair is nearer to the origin
-_COARSE_STEPS = 18
+_COARSE_STEPS = 26
 _SECANTS = 2
 
 Point = tuple[float, float, float]
