@@ -58,8 +58,8 @@ def anatomy(face: Face) -> Anatomy:
     gap = 0.26 * mouth_open + 0.035 * ramp(smile, 0.35, 1.0)
     jaw_drop = 0.20 * mouth_open
     long = 0.045 * face["face_length"]
-    nose_y = -0.125 - 0.036 * face["nose_length"] - long - 0.012 * old
-    mouth_y = -0.47 - 0.024 * face["mouth_height"] - 0.02 * face["nose_length"] - 1.2 * long
+    nose_y = -0.113 - 0.036 * face["nose_length"] - long - 0.012 * old
+    mouth_y = -0.475 - 0.024 * face["mouth_height"] - 0.02 * face["nose_length"] - 1.2 * long
     opening = 0.056 + 0.016 * face["eye_opening"] - 0.008 * old
     opening *= 1.0 - 0.22 * max(smile, 0.0) + 0.10 * max(-smile, 0.0)
     thin = 1.0 - 0.30 * old
