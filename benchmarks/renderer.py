@@ -46,6 +46,7 @@ def main() -> None:
     """Measure, print, write."""
     faces = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     cores = os.cpu_count() or 1
+    load = os.getloadavg()[0]  # what else ran: on a busy machine the rates are lower bounds
     rows = []
     for processes in sorted({1, cores}):
         share = faces // processes
@@ -61,6 +62,7 @@ def main() -> None:
                 "seconds": round(seconds, 3),
                 "faces_per_second": round(rate, 1),
                 "cores": cores,
+                "load_before": round(load, 2),
                 "machine": platform.machine(),
                 "python": platform.python_version(),
                 "torch": torch.__version__,

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from facegeom_lit.reporting.sweep_matrix import sweep_cells, sweep_figure
+
+
+def run(attribute: str, seed: int, table: dict[str, float]) -> dict[str, Any]:
+    return {
+        "attribute": attribute,
+        "seed": seed,
+        "identity_differences": {"energy": {"hue": table}},
+    }
+
+
+def test_seeds_are_averaged_before_identities_are_drawn() -> None:
+    records = [run("hue", 0, {"a": 1.0, "b": 3.0}), run("hue", 1, {"a": 3.0, "b": 5.0})]
+    cell = sweep_cells(records, "energy")["hue", "hue"]
+    assert cell.value == pytest.approx(3.0)
+    # The identities' means over seeds are 2 and 4, the seeds' means over identities too.
+    assert (cell.low, cell.high) == (2.0, 4.0)
+    assert cell.star == "*"
+    assert cell.identities == 2
+
+
+def test_an_identity_that_one_seed_lacks_is_left_out_of_all() -> None:
+    records = [
+        run("hue", 0, {"a": 1.0, "b": 1.0, "c": 9.0}),
+        run("hue", 1, {"a": 1.0, "b": 1.0}),
+    ]
+    cell = sweep_cells(records, "energy")["hue", "hue"]
+    assert (cell.value, cell.identities) == (1.0, 2)
+
+
+def test_one_identity_is_no_sample() -> None:
+    assert sweep_cells([run("hue", 0, {"a": 1.0})], "energy") == {}
+
+
+def test_the_matrix_is_drawn(tmp_path: Path) -> None:
+    cells = sweep_cells([run("hue", 0, {"a": 0.1, "b": -0.3})], "energy")
+    sweep_figure(tmp_path / "m.png", cells, "energy")
+    assert min(Image.open(tmp_path / "m.png").size) > 100
