@@ -123,7 +123,9 @@ class AttributeSpec:
         unknown = sorted(set(values) - set(expected))
         missing = sorted(set(expected) - set(values))
         if unknown or missing:
-            raise FaceGeomError(f"attribute.{name}: unknown keys {unknown}, missing keys {missing}.")
+            raise FaceGeomError(
+                f"attribute.{name}: unknown keys {unknown}, missing keys {missing}."
+            )
         try:
             numbers = {key: float(values[key]) for key in ("low", "high", "step", "default")}
         except (TypeError, ValueError) as error:
