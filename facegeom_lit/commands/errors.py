@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -27,6 +28,12 @@ def reporting_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(1) from None
         except InstantiationException as error:  # Hydra's wrapping of what a class refused
             print(f"error: {error.__cause__ or error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            again = "free some, then run the same command again: what was complete is kept"
+            print(f"error: no space left on the disk ({error}); {again}.", file=sys.stderr)
             raise SystemExit(1) from None
         except KeyboardInterrupt as interrupt:
             again = "Interrupted. Run the same command again: it continues where it was."

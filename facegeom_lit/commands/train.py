@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +115,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     for callback in measuring.values():
         callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
     module = fine_tune_module(cfg, start, objective, data, target)
-    try:
+    with _wandb_run():
         for logger in run_loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
@@ -126,10 +128,8 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
             record["wall_seconds"] = round(time.monotonic() - started, 1)
             write_run(folder, record)
         trainer.strategy.barrier()
-    finally:
         for logger in run_loggers:
             logger.finalize("success")
-        _finish_wandb()
     return record
 
 
@@ -147,7 +147,15 @@ def _fit(
         trainer.validate(module, datamodule=data, verbose=False)
         before = _latest(measuring)
     last = folder / CHECKPOINTS / "last.ckpt"
-    trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
+    except SystemExit:
+        if trainer.interrupted:  # Lightning's way to leave after Ctrl-C
+            raise KeyboardInterrupt(
+                f"Interrupted. The last epoch's checkpoint is kept in {last.parent}; run the same "
+                "command again to continue."
+            ) from None
+        raise
     if any(callback.measured_step != trainer.global_step for callback in measuring.values()):
         trainer.validate(module, datamodule=data, verbose=False)
     return Outcome(module, before, _latest(measuring))
@@ -219,9 +227,15 @@ def _keep_model(
     return trained
 
 
-def _finish_wandb() -> None:
-    """End a live W&B run, so that the next job of a sweep begins its own."""
+@contextmanager
+def _wandb_run() -> Iterator[None]:
+    """End a live W&B run whatever happens, so that the next job of a sweep begins its own."""
     import wandb
 
-    if wandb.run is not None:
-        wandb.finish()
+    failed = 1
+    try:
+        yield
+        failed = 0
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code=failed)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from commands.launch import ENVIRONMENT, ROOT, command, record, train
+from PIL import Image
 
 from facegeom_lit.attributes import MEASURED
 from facegeom_lit.models import load_face_model, weights_hash
+from facegeom_lit.synthesis.maker import RendererMaker
+from facegeom_lit.synthesis.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 
@@ -118,3 +121,19 @@ def test_bad_input_is_one_message_and_a_failure(
     assert finished.returncode != 0
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_given_photos_are_trained_and_measured_on(output: Path, tmp_path: Path) -> None:
+    maker = RendererMaker()
+    recipe = Recipe("training", identities=10, images_per_identity=4, first_identity=800000)
+    for number, image in enumerate(maker.render(recipe.samples())):
+        folder = tmp_path / f"person{number // 4}"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number % 4}.png")
+    overrides = ["data=folder", f"data.root={tmp_path}", "data.lattice_nodes=3"]
+    run = record(train("debug=fdr", "attribute=contrast", *overrides, output=output))
+    measured = {name.split("/")[2] for name in run["metrics"] if name.startswith("val/energy/")}
+    assert measured == {"brightness", "contrast", "hue"}
+    refused = train("debug=fdr", "attribute=age", *overrides, output=output)
+    assert refused.returncode == 1
+    assert "attribute=age is a facial attribute" in refused.stderr
