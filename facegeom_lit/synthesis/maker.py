@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, cached_property
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +19,9 @@ from numpy.typing import NDArray
 from facegeom_lit.attributes import vocabulary
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.synthesis import photometric, renderer
+from facegeom_lit.synthesis.photometric import apply_all
 from facegeom_lit.synthesis.recipe import Sample
+from facegeom_lit.synthesis.renderer import FaceRenderer
 
 
 class Maker(Protocol):
@@ -45,20 +52,21 @@ class RendererMaker:
     facial and P image attributes costs 1 + 2·F renderings and not 1 + 2·(F + P).
 
     Args:
-        batch_size: Faces rendered at once.
+        processes: How many render at once; None: one for each core. (Rendering a face is many
+            small operations, so threads do not help.) More than one are started afresh, so a
+            script needs the usual `if __name__ == "__main__":`.
 
     Raises:
-        FaceGeomError: When the batch size is not positive.
+        FaceGeomError: When the number is not positive.
     """
 
     name = "renderer"
     version = _source_hash()
 
-    def __init__(self, batch_size: int = 32) -> None:
-        if batch_size < 1:
-            raise FaceGeomError(f"synthesis.maker.batch_size must be positive, got {batch_size}.")
-        self.batch_size = batch_size
-        self._renderer = renderer.FaceRenderer()
+    def __init__(self, processes: int | None = 1) -> None:
+        if processes is not None and processes < 1:
+            raise FaceGeomError(f"synthesis.maker.processes must be positive, got {processes}.")
+        self.processes = processes or os.cpu_count() or 1
         specs = vocabulary().values()
         self._facial = tuple(spec.name for spec in specs if spec.kind == "facial")
         self._photometric = tuple(spec.name for spec in specs if spec.kind == "image")
@@ -72,20 +80,36 @@ class RendererMaker:
         different = dict(zip(keys, samples, strict=True))
         faces = dict(zip(different, self._render_faces(list(different.values())), strict=True))
         return [
-            photometric.apply_all(
-                faces[key], {name: s.attributes[name] for name in self._photometric}, s.seed
-            )
+            apply_all(faces[key], {name: s.attributes[name] for name in self._photometric}, s.seed)
             for key, s in zip(keys, samples, strict=True)
         ]
 
-    def _render_faces(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
-        images: list[NDArray[np.uint8]] = []
-        for start in range(0, len(samples), self.batch_size):
-            batch = samples[start : start + self.batch_size]
-            values = {
-                name: torch.tensor([s.attributes[name] for s in batch]) for name in self._facial
-            }
-            identity = self._renderer.identity([s.identity_seed for s in batch])
-            faces = self._renderer(identity, values, [s.seed for s in batch])
-            images += list(faces.permute(0, 2, 3, 1).contiguous().numpy())
-        return images
+    def _render_faces(self, samples: list[Sample]) -> list[NDArray[np.uint8]]:
+        if self.processes == 1:
+            return _render(samples, self._facial)
+        size = max(1, len(samples) // (2 * self.processes))
+        parts = [samples[start : start + size] for start in range(0, len(samples), size)]
+        rendered = self._pool.map(_render, parts, [self._facial] * len(parts))
+        return [face for part in rendered for face in part]
+
+    @cached_property
+    def _pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.processes, get_context("spawn"), _ignore_interrupts)
+
+
+@cache
+def _renderer() -> FaceRenderer:
+    return FaceRenderer()
+
+
+def _render(samples: Sequence[Sample], facial: Sequence[str]) -> list[NDArray[np.uint8]]:
+    """Render the faces of some samples."""
+    values = {name: torch.tensor([s.attributes[name] for s in samples]) for name in facial}
+    identity = _renderer().identity([s.identity_seed for s in samples])
+    faces = _renderer()(identity, values, [s.seed for s in samples])
+    return list(faces.permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that was asked to do the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -56,7 +56,7 @@ def test_generate_lattice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["kind=verification", "attribute=age"], "leave attribute=none"),
         (["identities=many"], "identities must be a whole number"),
         (["seed=x"], "seed must be a whole number"),
-        (["synthesis.maker.batch_size=0"], "batch_size must be positive, got 0"),
+        (["synthesis.maker.processes=0"], "processes must be positive, got 0"),
         (["attribute=age", "attribute.step=50"], "attribute.age: step 50.0 must be positive"),
         (["age"], "Write each setting as key=value; 'age' is not."),
     ],

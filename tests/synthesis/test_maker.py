@@ -15,7 +15,7 @@ from facegeom_lit.synthesis.writer import generate
 
 def test_samples_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = Recipe("lattice", 1, nodes=2, measured=("pose", "brightness", "noise")).samples()
-    maker = RendererMaker(batch_size=3)
+    maker = RendererMaker(processes=2)
     rendered: list[int] = []
     render = maker._render_faces
     monkeypatch.setattr(
@@ -36,12 +36,12 @@ def test_samples_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
 def test_bytes_repeat(tmp_path: Path) -> None:
     recipe = Recipe("training", 2, images_per_identity=3, attribute="age")
     hashes = {
-        generate(recipe, tmp_path / str(n), RendererMaker(n), False, shard_rows=n).hash
+        generate(recipe, tmp_path / str(n), RendererMaker(1), False, shard_rows=n).hash
         for n in (2, 5)
     }
     assert len(hashes) == 1
 
 
-def test_batch_size_is_checked() -> None:
-    with pytest.raises(FaceGeomError, match="batch_size must be positive, got 0"):
+def test_the_number_of_processes_is_checked() -> None:
+    with pytest.raises(FaceGeomError, match="processes must be positive, got 0"):
         RendererMaker(0)
