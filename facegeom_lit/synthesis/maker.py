@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, cached_property
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 import numpy as np
@@ -94,7 +95,7 @@ class RendererMaker:
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, get_context("spawn"), _ignore_interrupts)
+        return ProcessPoolExecutor(self.processes, get_context("spawn"), _follow_parent)
 
 
 @cache
@@ -110,6 +111,14 @@ def _render(samples: Sequence[Sample], facial: Sequence[str]) -> list[NDArray[np
     return list(faces.permute(0, 2, 3, 1).contiguous().numpy())
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that was asked to do the work."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the process that was asked to do the work, and end when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()

@@ -88,7 +88,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_signals(tmp_path: Path) -> None:
     """Ctrl-C, then kill -9, then to the end: the hash is that of an undisturbed run."""
     command = [sys.executable, "-m", "facegeom_lit.commands.cli", "generate"]
-    command += ["identities=48", "images_per_identity=20", "attribute=age"]
+    command += ["identities=34", "images_per_identity=20", "attribute=age"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     part, whole = tmp_path / "part", tmp_path / "whole"
 
