@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,7 @@ from facegeom_lit.models import FaceModel, save_face_model, weights_hash
 from facegeom_lit.reporting.run_figures import draw_run
 from facegeom_lit.reporting.run_record import interval_json, read_run, versions, write_run
 from facegeom_lit.reporting.tables import print_run
-from facegeom_lit.reporting.wandb_media import log_media
+from facegeom_lit.reporting.wandb_media import finished_wandb, log_media
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
 
@@ -115,7 +113,7 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     for callback in measuring.values():
         callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
     module = fine_tune_module(cfg, start, objective, data, target)
-    with _wandb_run():
+    with finished_wandb():
         for logger in run_loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
@@ -225,17 +223,3 @@ def _keep_model(
     for place in filter(None, (folder / "model", cfg.export)):
         save_face_model(trained, place)
     return trained
-
-
-@contextmanager
-def _wandb_run() -> Iterator[None]:
-    """End a live W&B run whatever happens, so that the next job of a sweep begins its own."""
-    import wandb
-
-    failed = 1
-    try:
-        yield
-        failed = 0
-    finally:
-        if wandb.run is not None:
-            wandb.finish(exit_code=failed)

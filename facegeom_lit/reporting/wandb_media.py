@@ -1,8 +1,9 @@
-"""A run's pictures and tables in Weights & Biases."""
+"""A run's pictures and tables in Weights & Biases, and its end there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,17 @@ def log_media(loggers: Sequence[Logger], folder: Path, record: Mapping[str, Any]
         run.summary.update(
             {f"difference/{k}": v["difference"] for k, v in record["differences"].items()}
         )
+
+
+@contextmanager
+def finished_wandb() -> Iterator[None]:
+    """End a live W&B run whatever happens, so that the next job of a sweep begins its own."""
+    import wandb
+
+    failed = 1
+    try:
+        yield
+        failed = 0
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code=failed)
