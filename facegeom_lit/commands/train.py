@@ -110,6 +110,8 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     )
     # All that the configuration says is understood; only now is anything computed.
     data: RunData = instantiate(cfg.data)(cfg, target)
+    for model in references.values():
+        model.to(trainer.strategy.root_device)
     for callback in measuring.values():
         callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
     module = fine_tune_module(cfg, start, objective, data, target)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.geometry.neighborhood import Neighborhood
+from facegeom_lit.geometry.pair_squares import PairSquares
 from facegeom_lit.geometry.points import blocks, tile_size
 
 
@@ -67,10 +68,11 @@ def _dense(
     """All pairs in square blocks; weights are symmetric, so each pair is visited once."""
     sums = points.new_zeros((len(directions), len(points)))
     totals = points.new_zeros(len(points))
+    pairs = PairSquares(points)
     rows = blocks(len(points), tile_size(points))
     for i, first in enumerate(rows):
         for second in rows[i:]:
-            weights = rule.weights(points[first], points[second], limit=limit, zero=zero)
+            weights = rule.weights(pairs, first, second, limit=limit, zero=zero)
             if first == second:
                 weights.fill_diagonal_(float(rule.name == "ball" and rule.include_self))
             totals[first] += weights.sum(dim=1)

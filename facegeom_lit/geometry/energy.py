@@ -12,7 +12,7 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.coupling import Directions, coupling
 from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
-from facegeom_lit.geometry.points import Distance, check_points, comparable, zero_distance
+from facegeom_lit.geometry.points import Distance, check_points, comparable, lengths, zero_distance
 from facegeom_lit.geometry.spread import mean_pair_distance
 
 SHORTEST = 1e-5
@@ -175,14 +175,14 @@ def usable_curves(base: Tensor, field: Tensor, name: str = "field") -> Tensor:
             f"`base` and `{name}` must have the same shape, got {tuple(base.shape)} and "
             f"{tuple(field.shape)}."
         )
-    size = _lengths(base).square().mean().sqrt()
-    return _lengths(field) > SHORTEST * size
+    size = lengths(base).square().mean().sqrt()
+    return lengths(field) > SHORTEST * size
 
 
 def directions(field: Tensor) -> Directions:
     """Directions of a field whose every row is usable."""
     field = field.to(torch.promote_types(field.dtype, torch.float32))
-    return Directions(field, _lengths(field).reciprocal().to(field.dtype))
+    return Directions(field, lengths(field).reciprocal().to(field.dtype))
 
 
 def ball_limit(points: Tensor, rule: Neighborhood, mean_distance: float | None) -> float:
@@ -225,7 +225,3 @@ def field_energies(
         return [None] * len(fields), isolated
     cosines = (sums[:, connected] / totals[connected]).mean(dim=1)
     return (1.0 - cosines).clamp(0.0, 2.0).tolist(), isolated
-
-
-def _lengths(vectors: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)

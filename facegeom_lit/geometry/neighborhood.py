@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.pair_squares import PairSquares
 from facegeom_lit.geometry.points import (
     Distance,
     blocks,
@@ -22,6 +23,10 @@ NeighborhoodName = Literal["ball", "knn", "inverse_distance"]
 SLACK = 1e-6
 """Relative room at the rim of a ball: a distance equal to the radius is inside, although float32
 embeddings carry it no more exactly than this."""
+
+
+NEAR = 1e3
+"""Distances below this many errors of a float32 square are computed exactly: 1/d magnifies."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +63,35 @@ class Neighborhood:
         if self.k < 1:
             raise FaceGeomError(f"Argument `k` must be at least 1, got {self.k}.")
 
-    def weights(self, left: Tensor, right: Tensor, *, limit: float, zero: float) -> Tensor:
+    def weights(
+        self, pairs: PairSquares, rows: slice, columns: slice, *, limit: float, zero: float
+    ) -> Tensor:
         """Weights of a block of pairs, for `ball` and `inverse_distance`.
 
         Args:
-            left: Points that `comparable` placed, shape (N, D).
-            right: The same, shape (M, D).
+            pairs: Of the points that `comparable` placed.
+            rows: Of N points.
+            columns: Of M points.
             limit: Radius of the ball, as a distance.
             zero: The distance under which two points are the same.
 
         Returns:
-            Shape (N, M), float64 of finite weights ≥ 0. A pair of a point with itself is
-            weighed like any duplicate: the caller decides about the diagonal.
+            Shape (N, M), float32, finite and ≥ 0; for `inverse_distance` up to a common factor.
+            A pair of a point with itself is weighed like any duplicate: the caller decides about
+            the diagonal.
         """
-        distances = pair_distances(left, right, self.distance)
         if self.name == "ball":
-            return distances.le_(max(limit * (1 + SLACK), zero))
+            rim = self._square(max(limit * (1 + SLACK), zero))
+            return pairs.block(rows, columns, rim, rim).le_(rim)
+        same = self._square(zero)
+        squares = pairs.block(rows, columns, 0.0, max(NEAR * pairs.error, same))
         # A distance of zero has weight zero: 1/inf.
-        return distances.masked_fill_(distances <= zero, torch.inf).reciprocal_()
+        squares.masked_fill_(squares <= same, torch.inf)
+        return squares.reciprocal_() if self.distance == "cosine" else squares.rsqrt_()
+
+    def _square(self, distance: float) -> float:
+        """The squared Euclidean distance of points (of length 1 for the cosine) that far apart."""
+        return 2 * distance if self.distance == "cosine" else distance**2
 
     def nearest(self, points: Tensor) -> Tensor:
         """The k nearest other points of each point (itself first with `include_self`).
