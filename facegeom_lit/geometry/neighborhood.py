@@ -108,7 +108,7 @@ class Neighborhood:
         count = len(points)
         k = min(self.k, count if self.include_self else count - 1)
         own = -1.0 if self.include_self else torch.inf  # first of all, or never
-        size = 4 * tile_size(points)
+        size = 2 * tile_size(points)
         chosen = []
         for rows in blocks(count, size):
             best = points.new_empty((rows.stop - rows.start, 0))

@@ -131,8 +131,8 @@ def zero_distance(points: Tensor, distance: Distance) -> float:
 
 
 def tile_size(points: Tensor) -> int:
-    """Rows of a block: small enough for a CPU's cache, large enough to fill a GPU."""
-    return 384 if points.device.type == "cpu" else 4096
+    """Rows of a block: for a CPU about what its cache holds, for a GPU what keeps it busy."""
+    return 640 if points.device.type == "cpu" else 4096
 
 
 def blocks(count: int, size: int) -> list[slice]:
