@@ -111,6 +111,9 @@ def attribute_energies(
 ) -> dict[str, Energy]:
     """Energies of several fields at the same base points; the neighbours are found once.
 
+    On a GPU, leave `torch.set_float32_matmul_precision` at "highest" (its default): TF32 products
+    round to three digits.
+
     Args:
         base: Base points, shape (C, D).
         fields: Displacements by attribute, each of shape (C, D).

@@ -188,6 +188,21 @@ def test_a_large_common_mean_costs_no_accuracy() -> None:
     assert attribute_energy(shifted, field, **options).energy == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
+@pytest.mark.parametrize("spread", [1e-1, 1e-3, 1e-5])
+def test_tight_clusters_far_apart(distance, neighborhood, spread) -> None:
+    """Distances that float32 products round away, among much larger ones."""
+    base, field = cloud(60)
+    centres = torch.randn(3, 16, generator=torch.Generator().manual_seed(5)).double()
+    base = centres.repeat_interleave(20, dim=0) + spread * base.double()
+    options = {"distance": distance, "neighborhood": neighborhood, "radius": 0.3, "k": 5}
+    expected, isolated = reference.energy(base.numpy(), field.double().numpy(), **options)
+    measured = attribute_energy(base, field, **options)
+    assert measured.energy == pytest.approx(expected, abs=1e-5)
+    assert measured.isolated == isolated
+
+
 def test_short_displacements_are_dropped_and_counted() -> None:
     base, field = cloud(50)
     still = field.clone()
