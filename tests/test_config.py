@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
+from facegeom_lit.attributes import MEASURED
 from facegeom_lit.commands.run_name import config_hash, register_resolvers, run_name
 from facegeom_lit.resources import resource
 
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 CONF = resource("conf")
 GROUPS = {
     folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
@@ -47,3 +51,18 @@ def test_the_name_of_a_run_follows_from_what_it_computes() -> None:
     assert config_hash(first) != config_hash(composed("attribute=age", "seed=1"))
     for elsewhere in ("paths.output=/elsewhere", "logger=csv", "rerun=true", "export=/there"):
         assert config_hash(first) == config_hash(composed("attribute=age", elsewhere))
+
+
+def test_the_default_measured_set_is_that_of_the_study() -> None:
+    assert tuple(composed().evaluation.measured) == MEASURED
+
+
+@pytest.mark.parametrize(
+    "line",
+    sorted(set(re.findall(r"^python train\.py (.*?)(?:#.*)?$", README.replace("\\\n", " "), re.M))),
+)
+def test_every_command_of_the_readme_composes(line: str) -> None:
+    words = shlex.split(line)
+    if "-m" in words:
+        words = [word.split(",")[0] for word in words if word != "-m"]
+    composed(*words)

@@ -23,7 +23,14 @@ from facegeom_lit.models import FaceModel
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
 
-COMPARED = ("energy", "response", "response_raw")
+MEASURES = {
+    "energy": "energy",
+    "response": "response",
+    "response_raw": "response_raw",
+    "null": "null_mean",
+    "null_z": "null_z",
+}
+"""Logged name → field of `LatticeEnergy`."""
 NEIGHBORHOODS = ("ball", "knn", "inverse_distance")
 
 
@@ -101,31 +108,26 @@ class AttributeGeometry(EvaluationCallback):
         metrics: dict[str, float | None] = {}
         for attribute, found in measured.items():
             energy = found.mean("energy")
-            metrics[f"val/energy/{attribute}"] = energy
             metrics[f"val/alignment/{attribute}"] = None if energy is None else 1 - energy
-            for logged, name in (
-                ("response", "response"),
-                ("response_raw", "response_raw"),
-                ("null", "null_mean"),
-                ("null_z", "null_z"),
-            ):
+            for logged, name in MEASURES.items():
                 metrics[f"val/{logged}/{attribute}"] = found.mean(name)
         return Measurement(metrics, measured, _remarks(measured))
 
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
-        """Compare energy and response, paired by identity."""
-        return {
-            f"val/{measure}/{attribute}": paired_interval(
-                getattr(found, measure), getattr(before.detail[attribute], measure)
-            )
-            for attribute, found in after.detail.items()
-            for measure in COMPARED
-        }
+        """Compare every measure, paired by identity."""
+        intervals = {}
+        for attribute, now in after.detail.items():
+            was = before.detail[attribute]
+            for logged, measure in MEASURES.items():
+                sides = getattr(now, measure), getattr(was, measure)
+                intervals[f"val/{logged}/{attribute}"] = paired_interval(*sides)
+            intervals[f"val/alignment/{attribute}"] = paired_interval(was.energy, now.energy)
+        return intervals
 
     def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
         """Return the difference of each identity that is defined on both sides."""
         tables: ByIdentity = {}
-        for measure in COMPARED[:2]:
+        for measure in ("energy", "response"):
             tables[measure] = {}
             for attribute, found in after.detail.items():
                 change: Tensor = getattr(found, measure) - getattr(

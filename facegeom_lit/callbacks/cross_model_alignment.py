@@ -10,13 +10,18 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement, distance_of
+from facegeom_lit.callbacks.evaluation import (
+    EvaluationCallback,
+    Measurement,
+    distance_of,
+    rank1_difference,
+)
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.affine import fit
 from facegeom_lit.geometry.identification import first_image_gallery, match_ranks
 from facegeom_lit.geometry.points import Distance, comparable
 from facegeom_lit.geometry.solvers import Method
-from facegeom_lit.geometry.statistics import Interval, paired_interval
+from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.geometry.verification import score_measures
 from facegeom_lit.models import FaceModel
 from facegeom_lit.models.embed import embed_cached
@@ -92,6 +97,7 @@ class CrossModelAlignment(EvaluationCallback):
             )
         fits = torch.isin(self._labels, order[:fitted])
         self._fit, judged = fits.nonzero().flatten(), (~fits).nonzero().flatten()
+        self._groups = self._labels[self._fit].unique(return_inverse=True)[1]
         gallery, probes = first_image_gallery(self._labels[judged])
         self._gallery, self._probes = judged[gallery], judged[probes]
         self._references = {
@@ -134,7 +140,7 @@ class CrossModelAlignment(EvaluationCallback):
             target.points[self._fit],
             method=kind,  # type: ignore[arg-type]
             bias=self.bias if kind != "none" else None,
-            groups=self._labels[self._fit],
+            groups=self._groups,
         )
         return mapping(source.points[self._probes])
 
@@ -152,15 +158,12 @@ class CrossModelAlignment(EvaluationCallback):
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
         """Compare rank-1, paired by identity."""
         labels = self._labels[self._probes]
-        people = labels.unique()
-        intervals = {}
-        for (name, kind, direction), ranks in after.detail.items():
-            was, now = (
-                torch.stack([(found[labels == p] == 1).double().mean() for p in people])
-                for found in (before.detail[name, kind, direction], ranks)
+        return {
+            f"val/align/{name}/{kind}/{direction}/rank1": rank1_difference(
+                before.detail[name, kind, direction], ranks, labels
             )
-            intervals[f"val/align/{name}/{kind}/{direction}/rank1"] = paired_interval(now, was)
-        return intervals
+            for (name, kind, direction), ranks in after.detail.items()
+        }
 
 
 def _space(embeddings: Tensor, distance: Distance) -> Space:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
+import torch
+from torch import Tensor
 
 from facegeom_lit.geometry.points import Distance
-from facegeom_lit.geometry.statistics import Interval
+from facegeom_lit.geometry.statistics import Interval, bootstrap_interval
 from facegeom_lit.models import FaceModel
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
@@ -94,3 +96,20 @@ class EvaluationCallback(L.Callback, ABC):
 def distance_of(module: FineTuneModule) -> Distance:
     """Return the distance that the fine-tuned model is compared by."""
     return module.model.card.distance  # type: ignore[return-value]
+
+
+def rank1_difference(before: Tensor, after: Tensor, labels: Tensor) -> Interval:
+    """Return the difference of rank-1 with its interval over people.
+
+    A person's difference counts by their probes, so that the mean over people is the difference of
+    the two figures.
+
+    Args:
+        before: Rank of each probe's own person, (P,).
+        after: The same of the other model.
+        labels: Person of each probe, (P,).
+    """
+    _, owner = labels.unique(return_inverse=True)
+    change = (after == 1).double() - (before == 1).double()
+    people = int(owner.max()) + 1
+    return bootstrap_interval(torch.bincount(owner, weights=change) * people / len(owner))

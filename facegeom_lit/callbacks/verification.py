@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
-from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement, distance_of
-from facegeom_lit.geometry.identification import first_image_gallery, rank_k
+from facegeom_lit.callbacks.evaluation import (
+    EvaluationCallback,
+    Measurement,
+    distance_of,
+    rank1_difference,
+)
+from facegeom_lit.geometry.identification import first_image_gallery, match_ranks
 from facegeom_lit.geometry.identity_bootstrap import paired_identity_bootstrap
 from facegeom_lit.geometry.lfw import lfw_accuracy
+from facegeom_lit.geometry.points import Distance
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.geometry.verification import pair_scores, score_measures
 from facegeom_lit.models import FaceModel
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the verification set's figures were computed from.
+
+    Args:
+        embeddings: Of all images, (N, D).
+        distance: How they are compared.
+        scores: Of all pairs, (P,).
+        same: Whether each pair is genuine, (P,).
+        ranks: Rank of each probe's own person.
+    """
+
+    embeddings: Tensor
+    distance: Distance
+    scores: Tensor
+    same: Tensor
+    ranks: Tensor
 
 
 class Verification(EvaluationCallback):
@@ -41,7 +68,7 @@ class Verification(EvaluationCallback):
         self._labels = data.evaluation[self.set].labels
 
     def measure(self, module: FineTuneModule) -> Measurement:
-        """Measure; the detail is (embeddings, scores, whether each pair is genuine, distance)."""
+        """Measure; the detail is a `Verified`."""
         embeddings, distance = module.embeddings(self.set), distance_of(module)
         scores, same = pair_scores(embeddings, self._labels, distance)
         measures = score_measures(scores, same, self.fars)
@@ -51,36 +78,38 @@ class Verification(EvaluationCallback):
         metrics = {f"{prefix}/{name}": value for name, value in measures.items()}
         metrics[f"{prefix}/accuracy"] = _balanced_accuracy(scores, same)
         gallery, probes = first_image_gallery(self._labels)
-        ranks = rank_k(
+        ranks = match_ranks(
             embeddings[gallery],
             self._labels[gallery],
             embeddings[probes],
             self._labels[probes],
-            (1,),
             distance=distance,
         )
-        metrics[f"{prefix}/rank1"] = ranks[1]
+        metrics[f"{prefix}/rank1"] = float((ranks == 1).double().mean())
         notes = [
             f"{self.set}: {impostors} impostor pairs cannot support {name}"
             for name, value in measures.items()
             if value is None
         ]
-        return Measurement(metrics, (embeddings, scores, same, distance), notes)
+        return Measurement(metrics, Verified(embeddings, distance, scores, same, ranks), notes)
 
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
-        """Compare AUC, EER and TAR, identities drawn with replacement."""
+        """Compare AUC, EER, TAR and rank-1, identities drawn with replacement."""
+        was, now = before.detail, after.detail
         intervals = paired_identity_bootstrap(
-            before.detail[0],
-            after.detail[0],
+            was.embeddings,
+            now.embeddings,
             self._labels,
-            distance_a=before.detail[3],
-            distance_b=after.detail[3],
+            distance_a=was.distance,
+            distance_b=now.distance,
             fars=self.fars,
         )
+        probes = first_image_gallery(self._labels)[1]
+        intervals["rank1"] = rank1_difference(was.ranks, now.ranks, self._labels[probes])
         return {f"val/verify/{self.set}/{name}": value for name, value in intervals.items()}
 
 
-def _balanced_accuracy(scores: torch.Tensor, same: torch.Tensor) -> float | None:
+def _balanced_accuracy(scores: Tensor, same: Tensor) -> float | None:
     """Return LFW-style accuracy on all genuine and equally many impostor pairs, drawn once.
 
     None where there are too few pairs for ten folds.

@@ -6,74 +6,30 @@ import os
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import lightning as L
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from facegeom_lit.attributes import BASELINE, MIRRORED, AttributeSpec, attribute
+from facegeom_lit.attributes import MIRRORED, AttributeSpec
 from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
 from facegeom_lit.callbacks.evaluation import EvaluationCallback
-from facegeom_lit.commands.run_name import SWEEP_VARIABLE, config_hash, run_name
+from facegeom_lit.commands.run_name import SWEEP_VARIABLE, run_name
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.datamodule import FaceDataModule
 from facegeom_lit.faces.transforms import Chain, MirrorFlip, MoveImageAttribute, Transform
+from facegeom_lit.files import atomic_path
 from facegeom_lit.models import FaceModel, build_face_model, load_face_model, weights_hash
 from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.objectives.base import Objective
 from facegeom_lit.training.sources import RunData
 
-
-def target_attribute(cfg: DictConfig) -> AttributeSpec | None:
-    """Return the targeted attribute, or None for the baseline.
-
-    Raises:
-        FaceGeomError: When the configuration contradicts itself.
-    """
-    values: Any = OmegaConf.to_container(cfg.attribute, resolve=True)
-    if values["name"] == BASELINE:
-        return None
-    attribute(values["name"])
-    return AttributeSpec.from_mapping(values)
-
-
-def check_config(cfg: DictConfig) -> None:
-    """Refuse what cannot work before anything is computed.
-
-    Raises:
-        FaceGeomError: With the key and the remedy.
-    """
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
-    for name in cfg.evaluation.measured:
-        attribute(name)
-    epochs, warmup = cfg.trainer.max_epochs, cfg.training.head_warmup_epochs
-    if epochs is None or epochs < 1:
-        raise FaceGeomError(f"trainer.max_epochs must be at least 1, got {epochs}.")
-    if not 0 <= warmup < epochs:
-        raise FaceGeomError(
-            f"training.head_warmup_epochs={warmup} leaves no epoch of trainer.max_epochs={epochs} "
-            "to train the backbone in."
-        )
-    training = cfg.training
-    if not 0 < training.layer_decay <= 1:
-        raise FaceGeomError(f"training.layer_decay must lie in (0, 1], got {training.layer_decay}.")
-    for key in ("lr", "head_lr", "identities_per_batch", "images_per_identity"):
-        if training[key] <= 0:
-            raise FaceGeomError(f"training.{key} must be positive, got {training[key]}.")
-    many = cfg.trainer.devices not in (1, "1", "auto")
-    if many and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise FaceGeomError(
-            "A sweep (-m) with trainer.devices other than 1 would start every process's own "
-            "sweep. Use one device per job, or launch the runs one by one."
-        )
+WANDB_ID = "wandb_id"
 
 
 def start_model(cfg: DictConfig) -> FaceModel:
@@ -82,9 +38,9 @@ def start_model(cfg: DictConfig) -> FaceModel:
     Raises:
         FaceGeomError: When the weights cannot be read or are of another architecture.
     """
-    if cfg.model is not None:
-        return load_face_model(Path(str(cfg.model)).expanduser())
     described: Any = OmegaConf.to_container(cfg.backbone, resolve=True)
+    weights = cfg.model or described["weights"]
+    described["weights"] = None if weights is None else Path(str(weights)).expanduser()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         return build_face_model(**described)
@@ -93,11 +49,14 @@ def start_model(cfg: DictConfig) -> FaceModel:
 def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
     """Return the frozen models to compare with; `original` is the start model itself.
 
-    A reference with the very weights of the start model is left out: it is the original.
+    A reference without a path is left out, and so is one with the very weights of the start
+    model: it is the original.
     """
     own = weights_hash(start)
     models = {"original": start} if cfg.reference.original else {}
     for name, path in cfg.reference.models.items():
+        if path is None:
+            continue
         model = load_face_model(Path(str(path)).expanduser())
         if weights_hash(model) != own:
             models[str(name)] = model
@@ -148,6 +107,7 @@ def fine_tune_module(
         head_warmup_epochs=training.head_warmup_epochs,
         warmup_steps=training.warmup_steps,
         freeze_batch_norm=training.freeze_batch_norm,
+        provenance={"weights": weights_hash(model), "training faces": data.train.hash},
     )
 
 
@@ -191,8 +151,8 @@ def make_callbacks(
 def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
     """Instantiate the loggers inside the run's folder, with the run's identity for W&B.
 
-    The W&B run id follows from the configuration, so that a resumed run continues its curves; a
-    sweep's name, set while it is launched, is the group.
+    The W&B run id is kept in the folder, so that a resumed run continues its curves; a sweep's
+    name, set while it is launched, is the group.
     """
     made: list[Logger] = []
     name = run_name(cfg)
@@ -202,7 +162,7 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
                 os.environ.setdefault("WANDB_SILENT", "true")
             os.environ.setdefault("WANDB_DATA_DIR", str(Path(cfg.paths.cache).absolute()))
             choices = {
-                "id": config_hash(cfg)[:16],
+                "id": _wandb_id(folder),
                 "name": name,
                 "group": os.environ.get(SWEEP_VARIABLE),
                 "job_type": "train",
@@ -214,3 +174,12 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
             choices = {"name": "csv", "version": f"session_{session}"}
         made.append(instantiate(node, save_dir=str(folder), **choices))
     return made
+
+
+def _wandb_id(folder: Path) -> str:
+    """Return the folder's W&B run id, drawn once."""
+    file = folder / WANDB_ID
+    if not file.is_file():
+        with atomic_path(file) as temporary:
+            temporary.write_text(uuid4().hex[:12])
+    return file.read_text()

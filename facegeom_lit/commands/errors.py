@@ -6,35 +6,50 @@ import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 from hydra.errors import InstantiationException
 
+from facegeom_lit.commands.check import in_sweep
 from facegeom_lit.errors import FaceGeomError
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class JobFailedError(Exception):
+    """A job of a sweep failed, and has said why; the other jobs go on."""
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    if in_sweep():
+        raise JobFailedError(message) from None
+    raise SystemExit(1) from None
+
+
 def reporting_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn bad input into one message and exit code 1, and Ctrl-C into exit code 130."""
+    """Turn bad input into one message and exit code 1, and Ctrl-C into exit code 130.
+
+    In a sweep bad input ends the job alone.
+    """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except FaceGeomError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
+            _fail(f"error: {error}")
         except InstantiationException as error:  # Hydra's wrapping of what a class refused
-            print(f"error: {error.__cause__ or error}", file=sys.stderr)
-            raise SystemExit(1) from None
+            refused = isinstance(error.__cause__, FaceGeomError)
+            _fail(f"error: {error.__cause__ if refused else error}")
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in DISK_ERRORS:
                 raise
-            again = "free some, then run the same command again: what was complete is kept"
-            print(f"error: no space left on the disk ({error}); {again}.", file=sys.stderr)
-            raise SystemExit(1) from None
+            again = "Mend that, then run the same command again: what was complete is kept."
+            _fail(f"error: cannot write: {error}. {again}")
         except KeyboardInterrupt as interrupt:
             again = "Interrupted. Run the same command again: it continues where it was."
             print(str(interrupt) or again, file=sys.stderr)

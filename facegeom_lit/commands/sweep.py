@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import hashlib
 import os
@@ -45,9 +46,12 @@ class SweepSummary(Callback):
         folder = sweep_folder(config)
         assert folder is not None
         shutil.rmtree(folder / "jobs", ignore_errors=True)
+        # Hydra does not tell the end of a sweep in which a job failed.
+        self._at_exit = atexit.register(self.on_multirun_end, config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print and write the summary."""
+        """Print and write the summary of the jobs that are complete."""
+        atexit.unregister(self._at_exit)
         folder = sweep_folder(config)
         assert folder is not None
         notes = sorted((folder / "jobs").glob("*.json"))
@@ -66,7 +70,10 @@ def summarise(records: list[dict[str, Any]], folder: Path) -> None:
         cells = sweep_cells(records, measure)
         if not cells:
             continue
-        title = f"{measure}: after − before, 95 % over identities, seeds {seeds}"
+        title = (
+            f"{measure}: after − before, seeds {seeds}; intervals: 95 % over identities, widened "
+            "to the range of the seeds"
+        )
         _print(cells, title)
         sweep_figure(folder / "figures" / f"{measure}.png", cells, title)
         _write_csv(folder / f"{measure}.csv", cells)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from facegeom_lit.attributes import BASELINE, AttributeSpec
 from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement
 from facegeom_lit.commands.assemble import (
-    check_config,
+    WANDB_ID,
     data_module,
     fine_tune_module,
     loggers,
@@ -25,13 +29,20 @@ from facegeom_lit.commands.assemble import (
     make_objective,
     reference_models,
     start_model,
-    target_attribute,
 )
+from facegeom_lit.commands.check import check_config, target_attribute
 from facegeom_lit.commands.run_name import config_hash, run_name
 from facegeom_lit.commands.sweep import note_job
-from facegeom_lit.models import FaceModel, save_face_model, weights_hash
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.models import (
+    FaceModel,
+    ModelCard,
+    load_face_model,
+    save_face_model,
+    weights_hash,
+)
 from facegeom_lit.reporting.run_figures import draw_run
-from facegeom_lit.reporting.run_record import interval_json, read_run, versions, write_run
+from facegeom_lit.reporting.run_record import RUN_FILE, interval_json, read_run, versions, write_run
 from facegeom_lit.reporting.tables import print_run
 from facegeom_lit.reporting.wandb_media import finished_wandb, log_media
 from facegeom_lit.training.fine_tune import FineTuneModule
@@ -45,7 +56,6 @@ Measurements = dict[str, Measurement]
 class Outcome:
     """What a run ends with."""
 
-    module: FineTuneModule
     before: Measurements | None
     after: Measurements
 
@@ -68,35 +78,53 @@ def train(cfg: DictConfig) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     first = getattr(rank_zero_only, "rank", 0) == 0
     check_config(cfg)
-    if cfg.rerun:
+    if cfg.rerun and first:
         _forget(folder)
+    target, start = target_attribute(cfg), start_model(cfg)
     record = read_run(folder)
+    if record is not None and record["weights"]["before"] != weights_hash(start):
+        raise FaceGeomError(
+            f"{folder} holds a complete run of this configuration that started from other weights "
+            "than are there now. rerun=true starts it afresh."
+        )
     if record is None:
-        record = _run(cfg, folder)
+        record = _run(cfg, folder, target, start)
     elif first:
         print("This very run is complete; here is its result (rerun=true starts it afresh).")
     if first:
+        if cfg.export:
+            save_face_model(load_face_model(folder / "model"), cfg.export)
         note_job(cfg, folder)
         print_run(record)
         print(f"figures: {folder / 'figures'}")
         print(f"record: {folder / 'run.json'}")
         print(f"output: {folder}")
-    return None if cfg.optimize is None else record["metrics"].get(cfg.optimize)
+    return _optimized(cfg, record)
 
 
-@rank_zero_only
 def _forget(folder: Path) -> None:
     """Remove what an earlier run of the same configuration left."""
-    (folder / "run.json").unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in (RUN_FILE, WANDB_ID):
+        (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, "csv"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+def _optimized(cfg: DictConfig, record: dict[str, Any]) -> float | None:
+    if cfg.optimize is None:
+        return None
+    if cfg.optimize not in record["metrics"]:
+        close = get_close_matches(cfg.optimize, record["metrics"])
+        raise FaceGeomError(f"optimize={cfg.optimize} is no figure of this run; close: {close}.")
+    return record["metrics"][cfg.optimize]
+
+
+def _run(
+    cfg: DictConfig, folder: Path, target: AttributeSpec | None, start: FaceModel
+) -> dict[str, Any]:
     """Do the work and return the run's record."""
     started = time.monotonic()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    target = target_attribute(cfg)
-    start = start_model(cfg)
     start_hash = weights_hash(start)
     objective = make_objective(cfg, start, target)
     references = reference_models(cfg, start)
@@ -121,11 +149,12 @@ def _run(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
         record = _record(cfg, data, target, start_hash, outcome, measuring)
         if trainer.is_global_zero:
-            model = _keep_model(cfg, folder, outcome.module.model, record)
-            record["weights"]["after"] = model.card.hash
+            record["weights"]["after"] = _keep_model(folder, module.model, record).hash
             draw_run(folder, data, target, outcome.models)
             log_media(run_loggers, folder, record)
+            # Of the session that ended the run; how many there were tells the CSV folder.
             record["wall_seconds"] = round(time.monotonic() - started, 1)
+            record["sessions"] = len(list((folder / "csv").glob("session_*")))
             write_run(folder, record)
         trainer.strategy.barrier()
         for logger in run_loggers:
@@ -144,21 +173,31 @@ def _fit(
     """Measure the untouched model, train from the last checkpoint on, measure at the end."""
     before = None
     if cfg.evaluation.baseline:
-        trainer.validate(module, datamodule=data, verbose=False)
+        with _interruptible(trainer):
+            trainer.validate(module, datamodule=data, verbose=False)
         before = _latest(measuring)
     last = folder / CHECKPOINTS / "last.ckpt"
-    try:
+    with _interruptible(trainer):
         trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
-    except SystemExit:
-        if trainer.interrupted:  # Lightning's way to leave after Ctrl-C
-            raise KeyboardInterrupt(
-                f"Interrupted. The last epoch's checkpoint is kept in {last.parent}; run the same "
-                "command again to continue."
-            ) from None
-        raise
+    if trainer.fit_loop.skip:  # killed after its last checkpoint: nothing was left to train
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, WeightAveraging):
+                callback.on_train_end(trainer, module)
     if any(callback.measured_step != trainer.global_step for callback in measuring.values()):
-        trainer.validate(module, datamodule=data, verbose=False)
-    return Outcome(module, before, _latest(measuring))
+        with _interruptible(trainer):
+            trainer.validate(module, datamodule=data, verbose=False)
+    return Outcome(before, _latest(measuring))
+
+
+@contextmanager
+def _interruptible(trainer: L.Trainer) -> Iterator[None]:
+    """Turn Lightning's way to leave after Ctrl-C, `sys.exit(1)`, back into an interrupt."""
+    try:
+        yield
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _latest(measuring: dict[str, EvaluationCallback]) -> Measurements:
@@ -174,23 +213,31 @@ def _record(
     measuring: dict[str, EvaluationCallback],
 ) -> dict[str, Any]:
     """Return `run.json`'s content but for what only the end of the run knows."""
-    differences: dict[str, Any] = {}
+    metrics, baseline = _metrics(outcome.after), _metrics(outcome.before or {})
+    differences = {
+        name: {"difference": value - before, "low": None, "high": None}
+        for name, value in metrics.items()
+        if value is not None and (before := baseline.get(name)) is not None
+    }
     by_identity: dict[str, Any] = {}
-    for name, callback in measuring.items():
-        if outcome.before is not None:
-            before, after = outcome.before[name], outcome.after[name]
-            differences |= callback.differences(before, after)
-            by_identity |= callback.identity_differences(before, after)
+    if outcome.before is not None:
+        for name, callback in measuring.items():
+            sides = outcome.before[name], outcome.after[name]
+            intervals = callback.differences(*sides)
+            differences |= {key: interval_json(found) for key, found in intervals.items()}
+            by_identity |= callback.identity_differences(*sides)
+    notes = [*data.notes, *(note for m in outcome.after.values() for note in m.notes)]
     return {
         "name": run_name(cfg),
         "attribute": target.name if target else BASELINE,
         "objective": cfg.objective._target_.rsplit(".", 1)[-1],
         "seed": cfg.seed,
-        "metrics": _metrics(outcome.after),
-        "baseline": _metrics(outcome.before or {}),
-        "differences": {name: interval_json(value) for name, value in differences.items()},
+        "overrides": list(HydraConfig.get().overrides.task),
+        "metrics": metrics,
+        "baseline": baseline,
+        "differences": differences,
         "identity_differences": by_identity,
-        "notes": list(dict.fromkeys(n for m in outcome.after.values() for n in m.notes)),
+        "notes": list(dict.fromkeys(notes)),
         "config_hash": config_hash(cfg),
         "config": OmegaConf.to_container(cfg, resolve=True),
         "weights": {"before": start_hash},
@@ -206,14 +253,12 @@ def _metrics(measurements: Measurements) -> dict[str, float | None]:
     return {name: v for m in measurements.values() for name, v in m.metrics.items()}
 
 
-def _keep_model(
-    cfg: DictConfig, folder: Path, model: FaceModel, record: dict[str, Any]
-) -> FaceModel:
+def _keep_model(folder: Path, model: FaceModel, record: dict[str, Any]) -> ModelCard:
     """Save the trained model with a card that says how it came to be."""
     card = replace(
         model.card,
         training={
-            "command": " ".join(["python train.py", *HydraConfig.get().overrides.task]),
+            "command": " ".join(["python train.py", *record["overrides"]]),
             "started_from": {"name": model.card.name, "hash": record["weights"]["before"]},
             **{key: record[key] for key in ("attribute", "objective", "seed", "config_hash")},
             "face_sets": record["face_sets"],
@@ -221,7 +266,4 @@ def _keep_model(
             "metrics": record["metrics"],
         },
     )
-    trained = FaceModel(model.backbone, card)
-    for place in filter(None, (folder / "model", cfg.export)):
-        save_face_model(trained, place)
-    return trained
+    return save_face_model(FaceModel(model.backbone, card), folder / "model")

@@ -212,7 +212,7 @@ def _check_wanted(
     if architecture != card.architecture:
         raise FaceGeomError(
             f"{path} holds {_describe(card)}, not the architecture {architecture!r} that was asked "
-            f"for. Ask for {card.architecture!r}, or give other weights."
+            f"for. Give other weights, or choose backbone=from_file to take what the file holds."
         )
     found = complete_arguments(card.architecture, card.arguments)
     differing = {key: value for key, value in found.items() if wanted[key] != value}

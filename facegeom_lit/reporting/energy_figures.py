@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -115,5 +116,5 @@ def _mark(axis: Axes, before: ByAttribute, after: ByAttribute) -> None:
     tested = [n for n in names if (~before[n].isnan()).any() and (~after[n].isnan()).any()]
     corrected = holm([mann_whitney(before[name], after[name])[1] for name in tested])
     for name, p in zip(tested, corrected, strict=True):
-        top = np.nanmax([before[name].numpy().max(), after[name].numpy().max()])
+        top = np.nanmax(torch.cat([before[name], after[name]]).numpy())
         axis.text(names.index(name), top + 0.01, stars(p), ha="center", fontsize=11)

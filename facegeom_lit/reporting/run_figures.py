@@ -69,9 +69,8 @@ def _values(measurement: Measurement, measure: str) -> dict[str, Tensor]:
 
 def _roc(measurement: Measurement) -> Curve:
     """Return false and true accept rates at every score, thinned to what a figure can show."""
-    _, scores, same, _ = measurement.detail
-    order = scores.argsort(descending=True)
-    hits = same[order].double()
+    found = measurement.detail
+    hits = found.same[found.scores.argsort(descending=True)].double()
     tar, far = hits.cumsum(0) / hits.sum(), (1 - hits).cumsum(0) / (1 - hits).sum()
     # Evenly in log rank: the left of a logarithmic axis needs every point, the right few.
     kept = torch.logspace(0, float(torch.tensor(len(far)).log10()), 2000).long().clamp(1) - 1

@@ -31,7 +31,29 @@ class Cell:
 
 
 Cells = dict[tuple[str, str], Cell]
-"""(attribute fine-tuned for, attribute measured) → difference."""
+"""(what was fine-tuned for, attribute measured) → difference."""
+
+
+def row_labels(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Name what each run was: its attribute, and what else the sweep varied but the seed.
+
+    Example:
+        >>> runs = [("age", ["head=arcface", "seed=0"]), ("age", ["head=adaface", "seed=0"])]
+        >>> row_labels([{"attribute": a, "overrides": o} for a, o in runs])
+        ['age, head=arcface', 'age, head=adaface']
+    """
+    shared = set.intersection(*(set(record["overrides"]) for record in records))
+    return [
+        ", ".join(
+            [record["attribute"]]
+            + [
+                override
+                for override in record["overrides"]
+                if override not in shared and override.split("=")[0] not in ("attribute", "seed")
+            ]
+        )
+        for record in records
+    ]
 
 
 def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
@@ -46,9 +68,9 @@ def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
         measure: `energy` or `response`.
     """
     tables: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for record in records:
-        for measured, table in record["identity_differences"][measure].items():
-            tables[record["attribute"], measured].append(table)
+    for label, record in zip(row_labels(records), records, strict=True):
+        for measured, table in record["identity_differences"].get(measure, {}).items():
+            tables[label, measured].append(table)
     cells = {}
     for key, seeds in tables.items():
         people = sorted(set.intersection(*(set(table) for table in seeds)))

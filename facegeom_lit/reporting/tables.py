@@ -28,7 +28,7 @@ def difference(entry: Mapping[str, float | None] | None) -> str:
 
 
 def print_run(record: Record) -> None:
-    """Print a run's table: geometry by attribute, verification, alignment."""
+    """Print a run's table: geometry by attribute, verification, rank-1 of the alignment."""
     console = Console(width=120, highlight=False)
     target = record["attribute"]
     table = Table(
@@ -39,7 +39,10 @@ def print_run(record: Record) -> None:
         table.add_column(column, justify="left" if column == "measure" else "right")
     after, before, changes = record["metrics"], record["baseline"], record["differences"]
     for section in ("val/energy/", "val/response/", "val/verify/", "val/align/"):
-        for name in (key for key in after if key.startswith(section)):
+        shown = [key for key in after if key.startswith(section)]
+        if section == "val/align/":
+            shown = [key for key in shown if key.endswith("/rank1")]
+        for name in shown:
             style = "bold" if name.endswith(f"/{target}") else None
             table.add_row(
                 name.removeprefix("val/"),

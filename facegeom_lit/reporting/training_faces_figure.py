@@ -30,4 +30,7 @@ def training_faces_figure(path: str | Path, faces: FaceSet, attribute: str | Non
                 axis.imshow(faces.image(index))
                 if known:
                     axis.set_title(f"{values[index]:.2g}", fontsize=7)
-        drawn.suptitle(f"training faces by {words(attribute or 'image')}", fontsize=9)
+        title = f", by {words(str(attribute))}" if known else ""
+        if attribute is not None and not known:
+            title = f" ({words(attribute)} is moved on them while training)"
+        drawn.suptitle(f"training faces{title}", fontsize=9)

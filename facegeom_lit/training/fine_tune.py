@@ -19,6 +19,9 @@ from facegeom_lit.training.objectives.base import Objective
 from facegeom_lit.training.parameter_groups import BACKBONE, parameter_groups
 from facegeom_lit.training.schedule import rate_factor
 
+PROVENANCE = "facegeom_provenance"
+"""Key of a checkpoint under which the hashes of weights and faces stand."""
+
 
 class FineTuneModule(L.LightningModule):
     """Face model, head and objective; embeds the evaluation sets once for every callback.
@@ -38,6 +41,7 @@ class FineTuneModule(L.LightningModule):
             for new classes, whose untrained centres would otherwise tear at the backbone.
         warmup_steps: Steps over which rates rise linearly.
         freeze_batch_norm: Keep batch normalisation in evaluation mode (small or odd batches).
+        provenance: Hashes of what the run is made of, by name; kept with every checkpoint.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class FineTuneModule(L.LightningModule):
         head_warmup_epochs: int = 1,
         warmup_steps: int = 0,
         freeze_batch_norm: bool = True,
+        provenance: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -73,20 +78,40 @@ class FineTuneModule(L.LightningModule):
         self.head_warmup_epochs = head_warmup_epochs
         self.warmup_steps = warmup_steps
         self.freeze_batch_norm = freeze_batch_norm
+        self.provenance = dict(provenance or {})
 
     def forward(self, images: Tensor) -> Tensor:
         """Return raw embeddings (B, D) of uint8 RGB crops (B, 3, 112, 112)."""
         return self.model(images)
 
     def on_train_epoch_start(self) -> None:
-        """Put batch normalisation where it was asked to be."""
+        """Let a resting backbone rest, and batch normalisation where it was asked to."""
+        self.model.train(not self._warming_up)
         if self.freeze_batch_norm:
             for module in self.model.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the run was made of beside its weights."""
+        checkpoint[PROVENANCE] = self.provenance
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to continue with other faces or other weights than the run began with.
+
+        Raises:
+            FaceGeomError: When they differ.
+        """
+        began = checkpoint.get(PROVENANCE, {})
+        changed = [name for name, value in self.provenance.items() if began.get(name) != value]
+        if changed:
+            raise FaceGeomError(
+                f"The half-done run here began with other {' and '.join(changed)} than are there "
+                "now. rerun=true starts it afresh."
+            )
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of one batch, logged with its parts and the batch's accuracy.
+        """Return the loss of one batch, logged with its parts.
 
         Raises:
             FaceGeomError: When the loss is NaN or infinite, at the step where it is born.

@@ -37,6 +37,7 @@ class RunData:
         verification_set: Name of the set for verification and cross-model alignment.
         augment: An image attribute to move on the training images on the fly; None where the
             training faces hold their variations already.
+        notes: What a reader of the results must know, such as people left out.
     """
 
     train: FaceSet
@@ -45,6 +46,7 @@ class RunData:
     lattice_set: str
     verification_set: str
     augment: AttributeSpec | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse people who are both trained on and judged.
@@ -62,10 +64,15 @@ class RunData:
 
 
 def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
-    """Make (or find again in the cache) the face sets that `synthesis` describes."""
+    """Make (or find again in the cache) the face sets that `synthesis` describes.
+
+    Raises:
+        FaceGeomError: When the target shall move beyond the values it is defined for.
+    """
+    _check_range(target)
     maker = instantiate(cfg.synthesis.maker)
     root = Path(cfg.paths.cache) / "facesets"
-    measured = tuple(cfg.evaluation.measured)
+    measured = measured_attributes(cfg, target)
 
     def prepare(kind: str, **choices: Any) -> FaceSet:
         recipe = recipe_from_config(kind, cfg.synthesis, attribute=target, **choices)
@@ -89,6 +96,7 @@ def folder(
     min_images: int | None,
     judge_every: int,
     lattice_nodes: int,
+    verification_people: int,
     verification_images: int,
 ) -> RunData:
     """Read aligned faces from identity sub-folders and split them by identity.
@@ -105,26 +113,28 @@ def folder(
             "given photos. Choose an image attribute (brightness, contrast, hue, ...) or none, or "
             "data=labelled with a table of measured values."
         )
+    _check_range(target)
     faces = _enough_images(read_folder(root), min_images)
     train, judge = split_identities(faces, judge_every)
-    measured = [name for name in cfg.evaluation.measured if attribute(name).kind == "image"]
+    measured = [n for n in measured_attributes(cfg, target) if attribute(n).kind == "image"]
     if not measured:
         raise FaceGeomError(
             "evaluation.measured holds no image attribute, and data=folder can move no other. "
             "Add one of brightness, contrast, hue, saturation, blur, noise, jpeg, low_resolution."
         )
-    recipe = PhotoRecipe(judge, measured, lattice_nodes)
+    specs = {target.name: target} if target else {}
+    recipe = PhotoRecipe(judge, measured, lattice_nodes, specs)
     lattice_faces = prepare_face_set(recipe, PhotoMaker(judge), Path(cfg.paths.cache) / "facesets")
+    verified = first_images(judge, verification_people, verification_images)
+    left_out = len(judge) - len(verified)
     return RunData(
         train=train,
-        evaluation={
-            "lattice": lattice_faces,
-            "verification": first_images(judge, verification_images),
-        },
+        evaluation={"lattice": lattice_faces, "verification": verified},
         lattice=Lattice.from_face_set(lattice_faces),
         lattice_set="lattice",
         verification_set="verification",
         augment=target,
+        notes=(f"verification: {left_out} of {len(judge)} images left out",) if left_out else (),
     )
 
 
@@ -153,7 +163,7 @@ def labelled(
             f"data.columns knows {list(columns)}; choose attribute= one of them "
             f"(got {target.name if target else 'none'})."
         )
-    base = Path(root)
+    base = Path(root).expanduser()
     faces = _enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
     train, judge = split_identities(faces, judge_every)
     lattice = Lattice.from_values(judge, target.name, tuple(fixed), max_span)
@@ -166,6 +176,18 @@ def labelled(
     )
 
 
+def _check_range(target: AttributeSpec | None) -> None:
+    """Refuse to move an attribute beyond the values it is defined for."""
+    if target is None:
+        return
+    defined = attribute(target.name)
+    if target.low < defined.low or target.high > defined.high:
+        raise FaceGeomError(
+            f"attribute.low={target.low} and attribute.high={target.high} reach beyond "
+            f"[{defined.low}, {defined.high}] {defined.unit}, where {target.name!r} is defined."
+        )
+
+
 def _enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
     """Leave out identities with fewer images than `minimum`; None refuses single images."""
     if minimum is not None:
@@ -174,14 +196,20 @@ def _enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
     return faces
 
 
+def measured_attributes(cfg: DictConfig, target: AttributeSpec | None) -> tuple[str, ...]:
+    """Return the attributes to measure: the configured ones, and the target in any case."""
+    names = [*cfg.evaluation.measured, *([target.name] if target else [])]
+    return tuple(dict.fromkeys(names))
+
+
 def split_identities(faces: FaceSet, judge_every: int) -> tuple[FaceSet, FaceSet]:
     """Split by identity: of the sorted people every `judge_every`-th one judges.
 
     Raises:
         FaceGeomError: When one side would hold fewer than two people.
     """
-    judges = faces.classes[judge_every - 1 :: judge_every] if judge_every > 1 else []
-    rest = [name for name in faces.classes if name not in set(judges)]
+    judges = set(faces.classes[judge_every - 1 :: judge_every]) if judge_every > 1 else set()
+    rest = [name for name in faces.classes if name not in judges]
     if min(len(judges), len(rest)) < 2:
         raise FaceGeomError(
             f"{len(faces.classes)} identities with data.judge_every={judge_every} leave "
@@ -190,12 +218,12 @@ def split_identities(faces: FaceSet, judge_every: int) -> tuple[FaceSet, FaceSet
     return faces.where(identities=rest), faces.where(identities=judges)
 
 
-def first_images(faces: FaceSet, count: int) -> FaceSet:
-    """Keep the first `count` images of each identity."""
-    taken: dict[str, int] = {}
+def first_images(faces: FaceSet, people: int, images: int) -> FaceSet:
+    """Keep the first `images` images of each of the first `people` identities."""
+    room = dict.fromkeys(faces.classes[:people], images)
     chosen = []
     for row, name in enumerate(faces.identities):
-        if taken.get(name, 0) < count:
-            taken[name] = taken.get(name, 0) + 1
+        if room.get(name, 0) > 0:
+            room[name] -= 1
             chosen.append(row)
     return faces.select(chosen)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from commands.launch import ENVIRONMENT, ROOT, command, record, train
 from PIL import Image
 
@@ -60,8 +61,11 @@ def test_a_complete_run_is_shown_and_not_repeated(
     assert record(again) == record(fast_run)
 
 
-def test_killed_training_continues_to_the_same_figures(output: Path, tmp_path: Path) -> None:
-    long = ("debug=fdr", "trainer.max_epochs=6", "trainer.check_val_every_n_epoch=6", "seed=3")
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+def test_interrupted_training_continues_to_the_same_figures(
+    sent: signal.Signals, output: Path, tmp_path: Path
+) -> None:
+    long = ("debug=fdr", "trainer.max_epochs=40", "trainer.check_val_every_n_epoch=40", "seed=3")
     undisturbed = record(train(*long, output=output))
     start = time.monotonic()
     with subprocess.Popen(
@@ -69,13 +73,20 @@ def test_killed_training_continues_to_the_same_figures(output: Path, tmp_path: P
         cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         while not list(tmp_path.glob("fine_tune/*/checkpoints/last.ckpt")):
             assert process.poll() is None, "ended before its first checkpoint"
             assert time.monotonic() - start < 120
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    if sent == signal.SIGINT:
+        assert process.returncode == 130
+        assert "Run the same command again" in said
+    (last,) = tmp_path.glob("fine_tune/*/checkpoints/last.ckpt")
+    assert torch.load(last, weights_only=True)["epoch"] < 39, "the interruption came too late"
     assert not list(tmp_path.glob("fine_tune/*/run.json"))
     resumed = record(train(*long, f"paths.cache={output}/cache", output=tmp_path))
     assert resumed["metrics"] == undisturbed["metrics"]
@@ -112,6 +123,11 @@ def test_two_processes_agree_with_each_other_and_finish(output: Path) -> None:
         (["model=/nowhere.pth"], "/nowhere.pth"),
         (["training.head_warmup_epochs=9"], "training.head_warmup_epochs=9"),
         (["training.layer_decay=2"], "training.layer_decay"),
+        (["training.lr=fast"], "training.lr must be a number"),
+        (["seed=-1"], "seed must be a whole number"),
+        (["evaluation.measured=null"], "evaluation.measured must be a list"),
+        (["attribute.high=2"], "attribute.high=2.0 reach beyond"),
+        (["backbone=iresnet50", "model=data/models/iresnet_small"], "backbone=from_file"),
     ],
 )
 def test_bad_input_is_one_message_and_a_failure(

@@ -13,6 +13,7 @@ def run(attribute: str, seed: int, table: dict[str, float]) -> dict[str, Any]:
     return {
         "attribute": attribute,
         "seed": seed,
+        "overrides": [f"attribute={attribute}", f"seed={seed}"],
         "identity_differences": {"energy": {"hue": table}},
     }
 
@@ -34,6 +35,20 @@ def test_an_identity_that_one_seed_lacks_is_left_out_of_all() -> None:
     ]
     cell = sweep_cells(records, "energy")["hue", "hue"]
     assert (cell.value, cell.identities) == (1.0, 2)
+
+
+def test_what_else_a_sweep_varies_is_not_averaged_over() -> None:
+    records = [run("hue", 0, {"a": 1.0, "b": 1.0}), run("hue", 0, {"a": 3.0, "b": 3.0})]
+    for record, head in zip(records, ("arcface", "adaface"), strict=True):
+        record["overrides"].append(f"head={head}")
+    cells = sweep_cells(records, "energy")
+    assert cells["hue, head=arcface", "hue"].value == 1.0
+    assert cells["hue, head=adaface", "hue"].value == 3.0
+
+
+def test_a_sweep_without_baselines_has_no_cells() -> None:
+    record = run("hue", 0, {}) | {"identity_differences": {}}
+    assert sweep_cells([record], "energy") == {}
 
 
 def test_one_identity_is_no_sample() -> None:

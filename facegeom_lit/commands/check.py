@@ -1,0 +1,89 @@
+"""What a configuration says is checked before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from facegeom_lit.attributes import BASELINE, AttributeSpec, attribute
+from facegeom_lit.errors import FaceGeomError
+
+INFINITE = math.inf
+# Key → (whole number?, lowest, highest) of the numbers that would be refused late or never.
+NUMBERS: Mapping[str, tuple[bool, float, float]] = {
+    "seed": (True, 0, 2**32 - 1),
+    "trainer.max_epochs": (True, 1, INFINITE),
+    "trainer.check_val_every_n_epoch": (True, 1, INFINITE),
+    "training.lr": (False, 1e-12, INFINITE),
+    "training.head_lr": (False, 1e-12, INFINITE),
+    "training.layer_decay": (False, 1e-12, 1),
+    "training.weight_decay": (False, 0, INFINITE),
+    "training.head_warmup_epochs": (True, 0, INFINITE),
+    "training.warmup_steps": (True, 0, INFINITE),
+    "training.identities_per_batch": (True, 1, INFINITE),
+    "training.images_per_identity": (True, 1, INFINITE),
+    "training.evaluation_batch": (True, 1, INFINITE),
+    "training.workers": (True, 0, INFINITE),
+}
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Refuse what cannot work.
+
+    Raises:
+        FaceGeomError: With the key and the remedy.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
+    for key, (whole, low, high) in NUMBERS.items():
+        _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
+    measured = cfg.evaluation.measured
+    if not OmegaConf.is_list(measured) or not measured:
+        raise FaceGeomError(f"evaluation.measured must be a list of attributes, got {measured}.")
+    for name in measured:
+        attribute(name)
+    epochs, warmup = cfg.trainer.max_epochs, cfg.training.head_warmup_epochs
+    if warmup >= epochs:
+        raise FaceGeomError(
+            f"training.head_warmup_epochs={warmup} leaves no epoch of trainer.max_epochs={epochs} "
+            "to train the backbone in."
+        )
+    many = cfg.trainer.devices not in (1, "1", "auto")
+    if many and in_sweep():
+        raise FaceGeomError(
+            "A sweep (-m) with trainer.devices other than 1 would start every process's own "
+            "sweep. Use one device per job, or launch the runs one by one."
+        )
+
+
+def in_sweep() -> bool:
+    """Whether this process runs a job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def target_attribute(cfg: DictConfig) -> AttributeSpec | None:
+    """Return the targeted attribute, or None for the baseline.
+
+    Raises:
+        FaceGeomError: When the configuration contradicts itself.
+    """
+    values: Any = OmegaConf.to_container(cfg.attribute, resolve=True)
+    if values["name"] == BASELINE:
+        return None
+    attribute(values["name"])
+    return AttributeSpec.from_mapping(values)
+
+
+def _check_number(key: str, value: Any, whole: bool, low: float, high: float) -> None:
+    kinds = (int,) if whole else (int, float)
+    number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        bounds = f"at least {low:g}" if high == INFINITE else f"from {low:g} to {high:g}"
+        raise FaceGeomError(f"{key} must be {kind} {bounds}, got {value!r}.")
