@@ -14,6 +14,9 @@ from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.keys import ATTRIBUTE, IMAGE, INDEX, LABEL
 from facegeom_lit.faces.transforms import Transform, generator_for
 
+CROP_SIZE = (112, 112)
+"""Height and width of an aligned face."""
+
 
 class FaceDataset(Dataset[dict[str, Tensor]]):
     """A map-style dataset over a face set.
@@ -23,7 +26,6 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         transform: Change made to each image, anew in each epoch.
         attribute: The targeted attribute; its value stands under `ATTRIBUTE` (NaN if the set
             does not know it).
-        size: Height and width that every image must have.
         seed: Seed of the transforms.
         cache_mib: Keep decoded images in memory when all of them fit into so many MiB (of each
             worker process); 0 decodes anew every time.
@@ -40,13 +42,11 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         transform: Transform | None = None,
         *,
         attribute: str | None = None,
-        size: tuple[int, int] = (112, 112),
         seed: int = 0,
         cache_mib: int = 1024,
     ) -> None:
         self.face_set = face_set
         self.transform = transform
-        self.size = size
         self.seed = seed
         self._labels = face_set.labels
         known = attribute is not None and attribute in face_set.attributes
@@ -56,7 +56,7 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         # In shared memory: workers that live on from epoch to epoch must see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         # Pages of an empty array cost nothing until an image is put there.
-        shape = (len(face_set), *size, 3)
+        shape = (len(face_set), *CROP_SIZE, 3)
         fits = math.prod(shape) <= cache_mib * 2**20
         self._cache = np.empty(shape, np.uint8) if fits else None
         self._cached = np.zeros(len(face_set), bool)
@@ -90,11 +90,11 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
             assert self._cache is not None
             return self._cache[index]
         image = self.face_set.image(index)
-        if image.shape[:2] != self.size:
+        if image.shape[:2] != CROP_SIZE:
             height, width = image.shape[:2]
             raise FaceGeomError(
                 f"{self.face_set.name_of(index)} has {height}×{width} pixels; face models take "
-                f"aligned crops of {self.size[0]}×{self.size[1]}. Align the faces first."
+                f"aligned crops of {CROP_SIZE[0]}×{CROP_SIZE[1]}. Align and crop the faces first."
             )
         if self._cache is not None:
             self._cache[index] = image

@@ -189,12 +189,17 @@ class FaceSet:
         path = self._paths[index]
         if path is None:
             if self._images is None:
-                raise FaceGeomError(f"{self.name_of(index)} has neither an image nor a path.")
+                raise FaceGeomError(
+                    f"{self.name_of(index)} has neither an image nor a path. Give its path."
+                )
             return self._images.read(int(self._rows[index]))
         try:
             return (self._folder / path).read_bytes()
         except OSError as error:
-            raise FaceGeomError(f"Cannot read {self.name_of(index)}: {error.strerror}.") from error
+            raise FaceGeomError(
+                f"Cannot read {self.name_of(index)}: {error.strerror}. Put the file back, or start "
+                "again without it."
+            ) from error
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Return uint8 (H, W, 3), RGB.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from csv import DictReader
 from pathlib import Path
 from typing import Any
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.dataset import CROP_SIZE
 from facegeom_lit.faces.face_set import FaceSet
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"})
@@ -22,13 +23,15 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
     Args:
         root: The folder whose sub-folders are identities. An identity may have one image; who
             needs more asks `check_identities`.
-        verify: Decode every image once now, so that a broken file is found before the work.
+        verify: Decode every image once now, so that a broken file or one that is no crop of
+            112×112 pixels is found before the work. False reads images of any size.
 
     Returns:
         The set, ordered by identity and path. Images stay where they are.
 
     Raises:
-        FaceGeomError: When the folder or an identity is empty, or an image cannot be read.
+        FaceGeomError: When the folder or an identity is empty, or an image cannot be read or has
+            another size.
     """
     root = _existing(root)
     folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
@@ -59,7 +62,6 @@ def read_csv(
     csv: str | Path,
     columns: Mapping[str, str] | None = None,
     *,
-    extra: Sequence[str] = (),
     verify: bool = True,
 ) -> FaceSet:
     """Read images with a table of labels.
@@ -70,16 +72,14 @@ def read_csv(
             `split`.
         columns: Attribute name → column of the table, e.g.
             `{"illumination": "light_azimuth_deg"}`. An empty cell means unknown.
-        extra: Further columns of numbers, kept under their own names (e.g. to hold fixed along
-            a curve).
-        verify: Decode every image once now.
+        verify: As in `read_folder`.
 
     Raises:
-        FaceGeomError: When a file or column is missing, or a value is no number; the message
-            names the row.
+        FaceGeomError: When a file or column is missing, a value is no number, or an image cannot
+            be read or has another size; the message names the row or the file.
     """
     root, csv = _existing(root), Path(csv)
-    columns = {**dict(columns or {}), **{name: name for name in extra}}
+    columns = dict(columns or {})
     if not csv.is_file():
         raise FaceGeomError(f"The table of labels {csv} does not exist.")
     rows: list[dict[str, Any]] = []
@@ -113,11 +113,21 @@ def _existing(root: str | Path) -> Path:
 
 
 def _checked(faces: FaceSet, verify: bool) -> FaceSet:
-    """Decode every image once: a broken one raises here, by its name."""
-    if verify:
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(faces), 1024):  # or all decoded images may queue up at once
-                list(pool.map(faces.image, range(start, min(start + 1024, len(faces)))))
+    """Decode every image once: a broken one raises here, by its name, and so do odd sizes."""
+    if not verify:
+        return faces
+    sizes: list[tuple[int, ...]] = []
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(faces), 1024):  # a future for every row would fill the memory
+            rows = range(start, min(start + 1024, len(faces)))
+            sizes += pool.map(lambda row: faces.image(row).shape[:2], rows)
+    if wrong := [row for row, size in enumerate(sizes) if size != CROP_SIZE]:
+        (height, width), wanted = sizes[wrong[0]], f"{CROP_SIZE[0]}×{CROP_SIZE[1]}"
+        raise FaceGeomError(
+            f"{len(wrong)} of {len(faces)} images are not {wanted} pixels; the first is "
+            f"{faces.name_of(wrong[0])} with {height}×{width}. Faces must be aligned crops of "
+            f"{wanted}: align and crop them first."
+        )
     return faces
 
 

@@ -1,11 +1,29 @@
-"""Identities with too few images: said clearly, and left out where the user says so."""
+"""Rows by identity, and identities with too few of them: named, or left out on request."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+from torch import Tensor
+
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
+
+
+def rows_by_identity(labels: Tensor) -> dict[int, Tensor]:
+    """Return the rows of each label, both in ascending order, from a single sort.
+
+    Args:
+        labels: int64 (N,) identity of each row.
+
+    Example:
+        >>> import torch
+        >>> rows_by_identity(torch.tensor([4, 1, 4]))
+        {1: tensor([1]), 4: tensor([0, 2])}
+    """
+    found, counts = labels.unique(return_counts=True)
+    rows = labels.argsort(stable=True).split(counts.tolist())
+    return dict(zip(found.tolist(), rows, strict=True))
 
 
 def check_identities(face_set: FaceSet, minimum: int = 2) -> None:

@@ -52,7 +52,11 @@ class ShardImages:
         return ShardImages, (self._shards, self._counts)
 
     def read(self, row: int) -> bytes:
-        """Return the encoded image of global row `row`."""
+        """Return the encoded image of global row `row`.
+
+        Raises:
+            FaceGeomError: When the shard was replaced by a shorter one.
+        """
         shard = bisect_right(self._starts, row) - 1
         row -= self._starts[shard]
         metadata = self._open(shard).metadata
@@ -61,7 +65,9 @@ class ShardImages:
             if row < size:
                 return self._group(shard, group)[row].as_py()
             row -= size
-        raise IndexError(f"{self._shards[shard]} has fewer rows than when it was opened")
+        raise FaceGeomError(
+            f"{self._shards[shard]} has fewer rows than when it was opened. Start again."
+        )
 
     def _open_shard(self, shard: int) -> pq.ParquetFile:
         return open_shard(self._shards[shard])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.identities import rows_by_identity
 
 
 class IdentityBatchSampler(Sampler[list[int]]):
@@ -16,8 +19,8 @@ class IdentityBatchSampler(Sampler[list[int]]):
 
     In an epoch the images of an identity are shuffled and cut into groups; the last group is
     filled up with images of the same identity, so identities with few images repeat them. Each
-    identity's groups are spread evenly over the epoch, which keeps a batch from holding the same
-    identity twice wherever enough identities are left. What fills no batch on every process is
+    identity's groups are spread evenly over the epoch, and a batch holds no identity twice as long
+    as `identities_per_batch` of them have groups left. What fills no batch on every process is
     left out of that epoch, another part each time.
 
     Args:
@@ -50,11 +53,11 @@ class IdentityBatchSampler(Sampler[list[int]]):
     ) -> None:
         if identities_per_batch < 1 or images_per_identity < 2:
             raise FaceGeomError(
-                "A batch needs identities_per_batch ≥ 1 and images_per_identity ≥ 2, got "
-                f"{identities_per_batch} and {images_per_identity}."
+                "A batch needs training.identities_per_batch ≥ 1 and training.images_per_identity "
+                f"≥ 2, got {identities_per_batch} and {images_per_identity}."
             )
-        self._rows = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
-        for label, rows in zip(labels.unique().tolist(), self._rows, strict=True):
+        self._rows = rows_by_identity(labels)
+        for label, rows in self._rows.items():
             if len(rows) < 2:
                 name = names[label] if names else label
                 raise FaceGeomError(
@@ -67,13 +70,13 @@ class IdentityBatchSampler(Sampler[list[int]]):
         self.num_replicas = num_replicas
         self.rank = rank
         self._on_epoch = on_epoch
-        self._groups = sum(-(-len(rows) // images_per_identity) for rows in self._rows)
+        self._groups = sum(-(-len(rows) // images_per_identity) for rows in self._rows.values())
         self._length = self._groups // (identities_per_batch * num_replicas)
         if self._length == 0:
             raise FaceGeomError(
                 f"{len(self._rows)} identities give {self._groups} groups of {images_per_identity} "
                 f"images, too few for batches of {identities_per_batch} groups on {num_replicas} "
-                "process(es). Lower data.identities_per_batch."
+                "process(es). Lower training.identities_per_batch."
             )
         self.epoch = 0
 
@@ -104,12 +107,38 @@ class IdentityBatchSampler(Sampler[list[int]]):
         """Return this epoch's groups in order, the same on every process."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         size = self.images_per_identity
-        placed: list[tuple[float, list[int]]] = []
-        for rows in self._rows:
+        placed: list[tuple[float, int, list[int]]] = []
+        for label, rows in self._rows.items():
             count = -(-len(rows) // size)
             shuffled = rows[torch.randperm(len(rows), generator=generator)]
             filled = shuffled.repeat(-(-count * size // len(rows)))[: count * size]
             # Group j of n stands at a random place within the j-th n-th of the epoch.
             places = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-            placed += zip(places.tolist(), filled.view(count, size).tolist(), strict=True)
-        return [group for _, group in sorted(placed)]
+            groups = filled.view(count, size).tolist()
+            placed += zip(places.tolist(), [label] * count, groups, strict=True)
+        ordered = [(label, group) for _, label, group in sorted(placed)]
+        return _keep_apart(ordered, self.identities_per_batch)
+
+
+def _keep_apart(groups: list[tuple[int, list[int]]], size: int) -> list[list[int]]:
+    """Order groups so that batches of `size` hold no identity twice while `size` have groups left.
+
+    A group whose identity is in the batch already waits for the next batch.
+    """
+    ordered: list[list[int]] = []
+    coming = iter(groups)
+    waiting: dict[int, deque[list[int]]] = defaultdict(deque)
+    while len(ordered) < len(groups):
+        batch: dict[int, list[int]] = {}
+        for label in list(islice(waiting, size)):
+            batch[label] = waiting[label].popleft()
+            if not waiting[label]:
+                del waiting[label]
+        while len(batch) < size and (following := next(coming, None)) is not None:
+            label, group = following
+            if label in batch:
+                waiting[label].append(group)
+            else:
+                batch[label] = group
+        ordered += batch.values()
+    return ordered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, cached_property
 from hashlib import sha256
@@ -40,9 +40,8 @@ class Maker(Protocol):
         """Return one uint8 (H, W, 3) RGB image for each sample, whatever the batch."""
 
 
-def _source_hash() -> str:
+def source_hash(sources: Iterable[Path]) -> str:
     """Hash the code that decides a pixel: a number raised by hand would be forgotten one day."""
-    sources = [*sorted(Path(renderer.__file__).parent.glob("*.py")), Path(photometric.__file__)]
     return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
@@ -53,21 +52,23 @@ class RendererMaker:
     facial and P image attributes costs 1 + 2·F renderings and not 1 + 2·(F + P).
 
     Args:
-        processes: How many render at once; None: one for each core. (Rendering a face is many
-            small operations, so threads do not help.) More than one are started afresh, so a
-            script needs the usual `if __name__ == "__main__":`.
+        processes: How many render at once; None: one for each core that this process may use.
+            (Rendering a face is many small operations, so threads do not help.) More than one are
+            started afresh, so a script needs the usual `if __name__ == "__main__":`.
 
     Raises:
         FaceGeomError: When the number is not positive.
     """
 
     name = "renderer"
-    version = _source_hash()
+    version = source_hash(
+        [*sorted(Path(renderer.__file__).parent.glob("*.py")), Path(photometric.__file__)]
+    )
 
     def __init__(self, processes: int | None = 1) -> None:
         if processes is not None and processes < 1:
             raise FaceGeomError(f"synthesis.maker.processes must be positive, got {processes}.")
-        self.processes = processes or os.cpu_count() or 1
+        self.processes = processes or _cores()
         specs = vocabulary().values()
         self._facial = tuple(spec.name for spec in specs if spec.kind == "facial")
         self._photometric = tuple(spec.name for spec in specs if spec.kind == "image")
@@ -96,6 +97,13 @@ class RendererMaker:
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.processes, get_context("spawn"), _follow_parent)
+
+
+def _cores() -> int:
+    """Count the cores that this process may use: a cluster's job is often given a few of many."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facegeom_lit.attributes import AttributeSpec, attribute
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat
 from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.identities import rows_by_identity
+from facegeom_lit.synthesis import photometric
+from facegeom_lit.synthesis.maker import source_hash
 from facegeom_lit.synthesis.photometric import apply_all
 from facegeom_lit.synthesis.recipe import Sample
 
@@ -28,31 +33,46 @@ class PhotoRecipe:
         photos: Aligned faces.
         measured: Image attributes that move.
         nodes: At most so many photos of each identity become nodes, evenly spread over them.
+        specs: Attributes by name; those that it does not hold are the vocabulary's.
 
     Raises:
-        FaceGeomError: When an attribute cannot be moved on a photo.
+        FaceGeomError: When an attribute cannot be moved on a photo, or not so far, or comes twice.
     """
 
     image_format: ImageFormat = "webp"
     quality = 95
     split = "lattice"
 
-    def __init__(self, photos: FaceSet, measured: Sequence[str], nodes: int) -> None:
+    def __init__(
+        self,
+        photos: FaceSet,
+        measured: Sequence[str],
+        nodes: int,
+        specs: Mapping[str, AttributeSpec] | None = None,
+    ) -> None:
         self.measured = tuple(measured)
-        self.specs: Mapping[str, AttributeSpec] = {name: attribute(name) for name in measured}
+        if len(set(measured)) < len(self.measured):
+            raise FaceGeomError(f"measured names an attribute twice: {', '.join(measured)}.")
+        chosen = specs or {}
+        self.specs: Mapping[str, AttributeSpec] = {
+            name: chosen[name] if name in chosen else attribute(name) for name in measured
+        }
         for name, spec in self.specs.items():
             if spec.kind != "image":
                 raise FaceGeomError(f"{name!r} is a facial attribute: no operator moves it.")
         self._photos = photos
         self._nodes = [
-            (name, node, row)
-            for label, name in enumerate(photos.classes)
-            for node, row in enumerate(_spread((photos.labels == label).nonzero()[:, 0], nodes))
+            (photos.classes[label], node, row)
+            for label, rows in rows_by_identity(photos.labels).items()
+            for node, row in enumerate(_spread(rows, nodes))
         ]
         self._middle = {
             name: min(max(spec.default, spec.centers[0]), spec.centers[1])
             for name, spec in self.specs.items()
         }
+        for name in self.measured:  # the operator's own range; said now, not amid the work
+            for step in (0, 2):
+                attribute(name).check(self._moved(name, step))
 
     @property
     def unit(self) -> int:
@@ -86,22 +106,27 @@ class PhotoRecipe:
             Sample(
                 name,
                 row,
-                {**self._middle, moving: self._middle[moving] + (step - 1) * spec.step},
+                {**self._middle, moving: self._moved(moving, step)},
                 row,
                 node,
                 moving,
                 step,
             )
-            for moving, spec in self.specs.items()
+            for moving in self.measured
             for step in (0, 2)
         ]
+
+    def _moved(self, name: str, step: int) -> float:
+        """Return an attribute's value at a step; rounding cannot lead out of its range."""
+        spec = self.specs[name]
+        return min(max(self._middle[name] + (step - 1) * spec.step, spec.low), spec.high)
 
 
 class PhotoMaker:
     """Applies image attributes to given photos; a sample's identity seed is the photo's row."""
 
     name = "photos"
-    version = "1"
+    version = source_hash([Path(photometric.__file__)])
 
     def __init__(self, photos: FaceSet) -> None:
         self._photos = photos
@@ -113,7 +138,7 @@ class PhotoMaker:
         ]
 
 
-def _spread(rows: Any, count: int) -> list[int]:
+def _spread(rows: Tensor, count: int) -> list[int]:
     """Return at most `count` of the rows, evenly spread."""
     chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return [int(rows[index]) for index in chosen]

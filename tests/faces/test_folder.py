@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.folder import read_csv, read_folder
@@ -43,11 +44,25 @@ def test_folder_faults_are_named(make_folder: MakeFolder, tmp_path: Path) -> Non
         read_folder(root / "ada")
 
 
+def test_other_sizes_are_refused(make_folder: MakeFolder) -> None:
+    root = make_folder({"ada": 3})
+    for name, size in (("1", (96, 80)), ("2", (112, 96))):
+        Image.new("RGB", size[::-1]).save(root / "ada" / f"{name}.png")
+    message = r"2 of 3 images are not 112×112 .* first is .*ada/1\.png with 96×80\. .*aligned crops"
+    with pytest.raises(FaceGeomError, match=message):
+        read_folder(root)
+    table = root.parent / "labels.csv"
+    table.write_text("path,identity\nada/2.png,ada\n")
+    with pytest.raises(FaceGeomError, match=r"1 of 1 .*ada/2\.png with 112×96"):
+        read_csv(root, table)
+    assert read_folder(root, verify=False).image(1).shape == (96, 80, 3)
+
+
 def test_read_csv(make_folder: MakeFolder) -> None:
     root = make_folder({"ada": 2})
     table = root.parent / "labels.csv"
     table.write_text("path,identity,years,el,split\nada/0.png,ada,31,5,a\nada/1.png,ada,,6,b\n")
-    faces = read_csv(root, table, {"age": "years"}, extra=("el",))
+    faces = read_csv(root, table, {"age": "years", "el": "el"})
     assert faces.attribute("age")[0] == 31
     assert faces.attribute("age")[1].isnan()
     assert faces.attribute("el").tolist() == [5, 6]

@@ -87,9 +87,8 @@ def test_from_values_takes_neighbours_at_equal_fixed_values() -> None:
 
 def test_yale_b(real_data: Path) -> None:
     root = real_data / "faces" / "yale_b"
-    columns = {"illumination": "light_azimuth_deg"}
-    extra = ["light_elevation_deg"]
-    faces = read_csv(root / "crops112", root / "labels.csv", columns, extra=extra)
+    columns = {"illumination": "light_azimuth_deg", "elevation": "light_elevation_deg"}
+    faces = read_csv(root / "crops112", root / "labels.csv", columns)
     assert (len(faces), len(faces.classes)) == (2414, 38)
-    lattice = Lattice.from_values(faces, "illumination", fixed=extra, max_span=60)
+    lattice = Lattice.from_values(faces, "illumination", fixed=("elevation",), max_span=60)
     assert 26 < len(lattice.curves["illumination"]) / 38 < 28  # as the card of the data says

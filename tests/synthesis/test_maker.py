@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.synthesis import maker
 from facegeom_lit.synthesis.maker import RendererMaker
 from facegeom_lit.synthesis.photometric import apply
 from facegeom_lit.synthesis.recipe import Recipe
@@ -15,13 +16,13 @@ from facegeom_lit.synthesis.writer import generate
 
 def test_samples_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = Recipe("lattice", 1, nodes=2, measured=("pose", "brightness", "noise")).samples()
-    maker = RendererMaker(processes=2)
+    two = RendererMaker(processes=2)
     rendered: list[int] = []
-    render = maker._render_faces
+    render = two._render_faces
     monkeypatch.setattr(
-        maker, "_render_faces", lambda part: rendered.append(len(part)) or render(part)
+        two, "_render_faces", lambda part: rendered.append(len(part)) or render(part)
     )
-    together = maker.render(samples)
+    together = two.render(samples)
     assert rendered == [2 * 3]  # middle and two poses of each node: the rest is photometric
     for sample, image in zip(samples, together, strict=True):
         assert image.shape == (112, 112, 3)
@@ -29,7 +30,7 @@ def test_samples_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_array_equal(RendererMaker(1).render([sample])[0], image)
     plain = Recipe("training", 1, images_per_identity=1).samples()[0]
     other = replace(plain, attributes={**plain.attributes, "hue": 9.0})
-    face, turned = maker.render([plain, other])
+    face, turned = two.render([plain, other])
     np.testing.assert_array_equal(turned, apply("hue", face, 9.0, plain.seed))
 
 
@@ -42,6 +43,11 @@ def test_bytes_repeat(tmp_path: Path) -> None:
     assert len(hashes) == 1
 
 
-def test_the_number_of_processes_is_checked() -> None:
+def test_the_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maker.os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(maker.os, "sched_getaffinity", lambda pid: {5, 70}, raising=False)
+    assert RendererMaker(None).processes == 2
+    monkeypatch.delattr(maker.os, "sched_getaffinity")
+    assert RendererMaker(None).processes == 128
     with pytest.raises(FaceGeomError, match="processes must be positive, got 0"):
         RendererMaker(0)
