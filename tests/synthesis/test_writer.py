@@ -11,7 +11,6 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.files import read_json
-from facegeom_lit.synthesis.cached import prepare_face_set
 from facegeom_lit.synthesis.recipe import Recipe, Sample
 from facegeom_lit.synthesis.writer import generate
 
@@ -134,12 +133,3 @@ def test_lattice_nodes_are_never_cut(tmp_path: Path) -> None:
     assert Lattice.from_face_set(faces).curves["age"].shape == (6, 3)
     with Image.open(tmp_path / "contact_sheet.png") as sheet:
         assert sheet.size[1] == 2 * (16 + 16)
-
-
-def test_prepare_makes_once(tmp_path: Path) -> None:
-    maker = FakeMaker()
-    first = prepare_face_set(RECIPE, maker, tmp_path, progress=False)
-    second = prepare_face_set(RECIPE, maker, tmp_path, progress=False)
-    assert maker.made == len(RECIPE)
-    assert first.hash == second.hash
-    assert len(list(tmp_path.glob("training-*"))) == 1
