@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from facegeom_lit.synthesis.maker import RendererMaker
 from facegeom_lit.synthesis.recipe import Recipe
 
 pytestmark = pytest.mark.slow
+LONG = ("debug=fdr", "trainer.max_epochs=40", "trainer.check_val_every_n_epoch=40", "seed=3")
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +63,18 @@ def test_a_complete_run_is_shown_and_not_repeated(
     assert record(again) == record(fast_run)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(output: Path) -> dict[str, Any]:
+    return record(train(*LONG, output=output))
+
+
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_training_continues_to_the_same_figures(
-    sent: signal.Signals, output: Path, tmp_path: Path
+    sent: signal.Signals, undisturbed: dict[str, Any], output: Path, tmp_path: Path
 ) -> None:
-    long = ("debug=fdr", "trainer.max_epochs=40", "trainer.check_val_every_n_epoch=40", "seed=3")
-    undisturbed = record(train(*long, output=output))
     start = time.monotonic()
     with subprocess.Popen(
-        command(*long, f"paths.output={tmp_path}", f"paths.cache={output}/cache"),
+        command(*LONG, f"paths.output={tmp_path}", f"paths.cache={output}/cache"),
         cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
@@ -88,7 +93,7 @@ def test_interrupted_training_continues_to_the_same_figures(
     (last,) = tmp_path.glob("fine_tune/*/checkpoints/last.ckpt")
     assert torch.load(last, weights_only=True)["epoch"] < 39, "the interruption came too late"
     assert not list(tmp_path.glob("fine_tune/*/run.json"))
-    resumed = record(train(*long, f"paths.cache={output}/cache", output=tmp_path))
+    resumed = record(train(*LONG, f"paths.cache={output}/cache", output=tmp_path))
     assert resumed["metrics"] == undisturbed["metrics"]
     assert resumed["weights"] == undisturbed["weights"]
 
