@@ -30,7 +30,7 @@ def attribute_figure(
         target: The attribute that was fine-tuned for, set in bold.
     """
     attributes = list(next(iter(next(iter(panels.values())).values())))
-    with figure(path, 4.0 * len(panels) + 1, 0.4 * len(attributes) + 1.4) as drawn:
+    with figure(path, 3.4 * len(panels) + 1, 0.4 * len(attributes) + 1.4) as drawn:
         axes = np.atleast_1d(drawn.subplots(1, len(panels), sharey=True))
         for axis, (title, series) in zip(axes, panels.items(), strict=True):
             colors = (BEFORE, AFTER)[-len(series) :]
@@ -39,7 +39,7 @@ def attribute_figure(
                 _dots(axis, values, attributes, float(shift), name, color)
             axis.set_title(title)
         _name_rows(axes[0], attributes, target)
-        axes[0].invert_yaxis()
+        axes[0].set_ylim(len(attributes) - 0.5, -0.5)
         axes[-1].legend(loc="best")
 
 

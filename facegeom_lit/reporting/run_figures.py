@@ -47,6 +47,9 @@ def draw_run(folder: Path, data: RunData, target: AttributeSpec | None, models: 
             "response (in units of the identity's spread)": {
                 model: _values(m, "response") for model, m in found.items()
             },
+            "plain response: mean |v|": {
+                model: _values(m, "response_raw") for model, m in found.items()
+            },
         }
         attribute_figure(figures / "attributes.png", panels, name)
         violin_figure(figures / "energy_violins.png", energies, name)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 Record = Mapping[str, Any]
+SECTIONS = ("val/energy/", "val/response/", "val/response_raw/", "val/verify/", "val/align/")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -38,7 +39,7 @@ def print_run(record: Record) -> None:
     for column in ("measure", "before", "after", "after − before [95 %]"):
         table.add_column(column, justify="left" if column == "measure" else "right")
     after, before, changes = record["metrics"], record["baseline"], record["differences"]
-    for section in ("val/energy/", "val/response/", "val/verify/", "val/align/"):
+    for section in SECTIONS:
         shown = [key for key in after if key.startswith(section)]
         if section == "val/align/":
             shown = [key for key in shown if key.endswith("/rank1")]
