@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from facegeom_lit.attributes import BASELINE, AttributeSpec
-from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement
+from facegeom_lit.attributes import AttributeSpec
+from facegeom_lit.callbacks.evaluation import EvaluationCallback
 from facegeom_lit.commands.assemble import (
     WANDB_ID,
     data_module,
@@ -31,39 +30,23 @@ from facegeom_lit.commands.assemble import (
     start_model,
 )
 from facegeom_lit.commands.check import check_config, target_attribute
-from facegeom_lit.commands.run_name import config_hash, run_name
+from facegeom_lit.commands.record import Measurements, Outcome, keep_model, make_record
 from facegeom_lit.commands.sweep import note_job
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models import (
     FaceModel,
-    ModelCard,
     load_face_model,
     save_face_model,
     weights_hash,
 )
 from facegeom_lit.reporting.run_figures import draw_run
-from facegeom_lit.reporting.run_record import RUN_FILE, interval_json, read_run, versions, write_run
+from facegeom_lit.reporting.run_record import RUN_FILE, read_run, write_run
 from facegeom_lit.reporting.tables import print_run
 from facegeom_lit.reporting.wandb_media import finished_wandb, log_media
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
 
 CHECKPOINTS = "checkpoints"
-Measurements = dict[str, Measurement]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run ends with."""
-
-    before: Measurements | None
-    after: Measurements
-
-    @property
-    def models(self) -> dict[str, Measurements]:
-        """The measurements by name, those that were made."""
-        named = {"before": self.before, "after": self.after}
-        return {name: found for name, found in named.items() if found is not None}
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -81,7 +64,7 @@ def train(cfg: DictConfig) -> float | None:
     if cfg.rerun and first:
         _forget(folder)
     target, start = target_attribute(cfg), start_model(cfg)
-    record = read_run(folder)
+    record = None if cfg.rerun else read_run(folder)
     if record is not None and record["weights"]["before"] != weights_hash(start):
         raise FaceGeomError(
             f"{folder} holds a complete run of this configuration that started from other weights "
@@ -147,9 +130,9 @@ def _run(
         for logger in run_loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
-        record = _record(cfg, data, target, start_hash, outcome, measuring)
+        record = make_record(cfg, data, target, start_hash, outcome, measuring)
         if trainer.is_global_zero:
-            record["weights"]["after"] = _keep_model(folder, module.model, record).hash
+            record["weights"]["after"] = keep_model(folder, module.model, record).hash
             draw_run(folder, data, target, outcome.models)
             log_media(run_loggers, folder, record)
             # Of the session that ended the run; how many there were tells the CSV folder.
@@ -202,68 +185,3 @@ def _interruptible(trainer: L.Trainer) -> Iterator[None]:
 
 def _latest(measuring: dict[str, EvaluationCallback]) -> Measurements:
     return {name: callback.latest for name, callback in measuring.items()}
-
-
-def _record(
-    cfg: DictConfig,
-    data: RunData,
-    target: AttributeSpec | None,
-    start_hash: str,
-    outcome: Outcome,
-    measuring: dict[str, EvaluationCallback],
-) -> dict[str, Any]:
-    """Return `run.json`'s content but for what only the end of the run knows."""
-    metrics, baseline = _metrics(outcome.after), _metrics(outcome.before or {})
-    differences = {
-        name: {"difference": value - before, "low": None, "high": None}
-        for name, value in metrics.items()
-        if value is not None and (before := baseline.get(name)) is not None
-    }
-    by_identity: dict[str, Any] = {}
-    if outcome.before is not None:
-        for name, callback in measuring.items():
-            sides = outcome.before[name], outcome.after[name]
-            intervals = callback.differences(*sides)
-            differences |= {key: interval_json(found) for key, found in intervals.items()}
-            by_identity |= callback.identity_differences(*sides)
-    notes = [*data.notes, *(note for m in outcome.after.values() for note in m.notes)]
-    return {
-        "name": run_name(cfg),
-        "attribute": target.name if target else BASELINE,
-        "objective": cfg.objective._target_.rsplit(".", 1)[-1],
-        "seed": cfg.seed,
-        "overrides": list(HydraConfig.get().overrides.task),
-        "metrics": metrics,
-        "baseline": baseline,
-        "differences": differences,
-        "identity_differences": by_identity,
-        "notes": list(dict.fromkeys(notes)),
-        "config_hash": config_hash(cfg),
-        "config": OmegaConf.to_container(cfg, resolve=True),
-        "weights": {"before": start_hash},
-        "face_sets": {
-            "train": data.train.hash,
-            **{name: faces.hash for name, faces in data.evaluation.items()},
-        },
-        "versions": versions(),
-    }
-
-
-def _metrics(measurements: Measurements) -> dict[str, float | None]:
-    return {name: v for m in measurements.values() for name, v in m.metrics.items()}
-
-
-def _keep_model(folder: Path, model: FaceModel, record: dict[str, Any]) -> ModelCard:
-    """Save the trained model with a card that says how it came to be."""
-    card = replace(
-        model.card,
-        training={
-            "command": " ".join(["python train.py", *record["overrides"]]),
-            "started_from": {"name": model.card.name, "hash": record["weights"]["before"]},
-            **{key: record[key] for key in ("attribute", "objective", "seed", "config_hash")},
-            "face_sets": record["face_sets"],
-            "versions": record["versions"],
-            "metrics": record["metrics"],
-        },
-    )
-    return save_face_model(FaceModel(model.backbone, card), folder / "model")
