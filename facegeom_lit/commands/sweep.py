@@ -58,7 +58,7 @@ class SweepSummary(Callback):
         records = [r for note in notes if (r := read_run(Path(read_json(note)["folder"])))]
         if records:
             summarise(records, folder)
-            print(f"output: {folder}")
+            print(f"output: {folder.absolute()}")
         os.environ.pop(SWEEP_VARIABLE, None)
 
 
