@@ -31,7 +31,7 @@ def composed(*overrides: str, name: str = "config"):
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes(choice: str) -> None:
     cfg = composed(choice)
-    assert cfg.seed == 0
+    assert cfg.seed >= 0
 
 
 @pytest.mark.parametrize(

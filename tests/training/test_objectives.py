@@ -47,8 +47,8 @@ def test_sensitivity_is_satisfied_by_a_shared_direction() -> None:
     labels = torch.tensor([0, 0, 1, 1])
     values = torch.tensor([-1.0, 1.0, -0.5, 0.5])
     moved = 0.2 * values[:, None] * shared
-    assert float(objective.term(moved, labels, values)) == pytest.approx(0, abs=1e-10)
-    assert float(objective.term(torch.zeros(4, 3), labels, values)) > 0.01
+    assert objective.term(moved, labels, values).item() == pytest.approx(0, abs=1e-10)
+    assert objective.term(torch.zeros(4, 3), labels, values).item() > 0.01
 
 
 def test_sensitivity_refuses_unknown_values() -> None:
