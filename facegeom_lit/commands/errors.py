@@ -13,7 +13,7 @@ from hydra.errors import InstantiationException
 from facegeom_lit.commands.check import in_sweep
 from facegeom_lit.errors import FaceGeomError
 
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 P = ParamSpec("P")
 R = TypeVar("R")

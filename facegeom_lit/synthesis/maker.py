@@ -12,6 +12,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Protocol
+from weakref import finalize
 
 import numpy as np
 import torch
@@ -96,7 +97,10 @@ class RendererMaker:
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, get_context("spawn"), _follow_parent)
+        pool = ProcessPoolExecutor(self.processes, get_context("spawn"), _follow_parent)
+        # Ended with this maker: one that is collected half alive complains while Python exits.
+        finalize(self, pool.shutdown)
+        return pool
 
 
 def _cores() -> int:
