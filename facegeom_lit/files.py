@@ -37,8 +37,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise FaceGeomError(
-            f"Cannot write {path}: {error.strerror or error}. Free some space or choose another "
-            "folder, then run the same command again: what was complete is kept."
+            f"Cannot write {path}: {error.strerror or error}. Free some space, or choose a folder "
+            "that can be written, then run the same command again: what was complete is kept."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from torch import nn
 from facegeom_lit.attributes import MIRRORED, AttributeSpec
 from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
 from facegeom_lit.callbacks.evaluation import EvaluationCallback
+from facegeom_lit.commands.check import in_sweep
 from facegeom_lit.commands.run_name import SWEEP_VARIABLE, run_name
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.datamodule import FaceDataModule
@@ -164,7 +165,7 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
             choices = {
                 "id": _wandb_id(folder),
                 "name": name,
-                "group": os.environ.get(SWEEP_VARIABLE),
+                "group": Path(os.environ[SWEEP_VARIABLE]).name if in_sweep() else None,
                 "job_type": "train",
                 "tags": [cfg.task, cfg.attribute.name, cfg.backbone.name],
             }

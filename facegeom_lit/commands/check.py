@@ -26,10 +26,24 @@ NUMBERS: Mapping[str, tuple[bool, float, float]] = {
     "training.head_warmup_epochs": (True, 0, INFINITE),
     "training.warmup_steps": (True, 0, INFINITE),
     "training.identities_per_batch": (True, 1, INFINITE),
-    "training.images_per_identity": (True, 1, INFINITE),
+    "training.images_per_identity": (True, 2, INFINITE),
     "training.evaluation_batch": (True, 1, INFINITE),
     "training.workers": (True, 0, INFINITE),
+    # of some data sources only
+    "data.judge_every": (True, 2, INFINITE),
+    "data.lattice_nodes": (True, 2, INFINITE),
+    "data.verification_people": (True, 2, INFINITE),
+    "data.verification_images": (True, 2, INFINITE),
 }
+SWITCHES = (
+    "rerun",
+    "evaluation.baseline",
+    "reference.original",
+    "training.mirror",
+    "training.freeze_batch_norm",
+)
+OPEN = ("data.columns.", "reference.models.", "trainer.", "logger.", "callbacks.", "hydra.")
+"""Where a user may add keys with `+`; elsewhere an added key would be read by nobody."""
 
 
 def check_config(cfg: DictConfig) -> None:
@@ -42,7 +56,13 @@ def check_config(cfg: DictConfig) -> None:
     if missing:
         raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
     for key, (whole, low, high) in NUMBERS.items():
-        _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
+        parent, _, name = key.rpartition(".")
+        if name in (OmegaConf.select(cfg, parent) if parent else cfg):
+            _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
+    for key in SWITCHES:
+        if not isinstance(OmegaConf.select(cfg, key), bool):
+            raise FaceGeomError(f"{key} must be true or false, got {OmegaConf.select(cfg, key)!r}.")
+    _check_added_keys()
     measured = cfg.evaluation.measured
     if not OmegaConf.is_list(measured) or not measured:
         raise FaceGeomError(f"evaluation.measured must be a list of attributes, got {measured}.")
@@ -60,6 +80,19 @@ def check_config(cfg: DictConfig) -> None:
             "A sweep (-m) with trainer.devices other than 1 would start every process's own "
             "sweep. Use one device per job, or launch the runs one by one."
         )
+
+
+def _check_added_keys() -> None:
+    """Refuse a `+key` that nothing reads."""
+    if not HydraConfig.initialized():
+        return
+    for override in HydraConfig.get().overrides.task:
+        key = override.partition("=")[0]
+        if key.startswith("+") and not key.lstrip("+").startswith(OPEN):
+            raise FaceGeomError(
+                f"Unknown key {key.lstrip('+')!r}: nothing reads it. Keys can be added with + only "
+                f"below {', '.join(prefix.rstrip('.') for prefix in OPEN)}."
+            )
 
 
 def in_sweep() -> bool:

@@ -12,9 +12,9 @@ from facegeom_lit import __version__
 from facegeom_lit.resources import resource
 
 SWEEP_VARIABLE = "FACEGEOM_SWEEP"
-"""Environment variable that names the sweep whose jobs are running."""
+"""Environment variable with the folder of the sweep whose jobs are running."""
 
-PLACES = ("hydra", "paths", "logger", "rerun", "export")
+PLACES = ("hydra", "paths", "logger", "rerun", "export", "optimize")
 """Groups that say where and how a run is kept, not what it computes."""
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import csv
 import hashlib
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
@@ -23,16 +24,19 @@ from facegeom_lit.reporting.sweep_matrix import Cells, sweep_cells, sweep_figure
 MEASURES = ("energy", "response")
 
 
-def sweep_folder(cfg: DictConfig) -> Path | None:
-    """Return the folder of the sweep that this process works for, or None outside a sweep."""
-    name = os.environ.get(SWEEP_VARIABLE)
-    return Path(cfg.paths.output) / "sweeps" / name if name else None
+def note_job(run_folder: Path) -> None:
+    """Tell the sweep, where there is one, that a job is complete, and which one it was."""
+    if SWEEP_VARIABLE in os.environ:
+        name = run_folder.name
+        note = {"folder": str(run_folder), "overrides": list(HydraConfig.get().overrides.task)}
+        write_json(Path(os.environ[SWEEP_VARIABLE]) / "jobs" / f"{name}.json", note)
 
 
-def note_job(cfg: DictConfig, run_folder: Path) -> None:
-    """Tell the sweep, where there is one, that a job is complete."""
-    if folder := sweep_folder(cfg):
-        write_json(folder / "jobs" / f"{run_folder.name}.json", {"folder": str(run_folder)})
+def note_failure(message: str) -> None:
+    """Tell the sweep that a job failed, and why."""
+    hydra = HydraConfig.get()
+    note = {"failed": message, "overrides": list(hydra.overrides.task)}
+    write_json(Path(os.environ[SWEEP_VARIABLE]) / "jobs" / f"failed-{hydra.job.num}.json", note)
 
 
 class SweepSummary(Callback):
@@ -42,24 +46,33 @@ class SweepSummary(Callback):
         """Name the sweep, which becomes the W&B group; the same command has the same name."""
         overrides = sorted(config.hydra.overrides.task)
         digest = hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:8]
-        os.environ[SWEEP_VARIABLE] = f"sweep-{digest}"
-        folder = sweep_folder(config)
-        assert folder is not None
+        folder = Path(config.paths.output).absolute() / "sweeps" / f"sweep-{digest}"
+        os.environ[SWEEP_VARIABLE] = str(folder)
         shutil.rmtree(folder / "jobs", ignore_errors=True)
-        # Hydra does not tell the end of a sweep in which a job failed.
-        self._at_exit = atexit.register(self.on_multirun_end, config)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print and write the summary of the jobs that are complete."""
-        atexit.unregister(self._at_exit)
-        folder = sweep_folder(config)
-        assert folder is not None
-        notes = sorted((folder / "jobs").glob("*.json"))
-        records = [r for note in notes if (r := read_run(Path(read_json(note)["folder"])))]
+        """Print and write the summary of the complete jobs; name the failed ones.
+
+        Raises:
+            SystemExit: With code 1 when a job failed.
+        """
+        folder = Path(os.environ.pop(SWEEP_VARIABLE))
+        notes = [read_json(file) for file in sorted((folder / "jobs").glob("*.json"))]
+        failed = [note for note in notes if "failed" in note]
+        records = []
+        for note in notes:
+            if "failed" not in note and (record := read_run(Path(note["folder"]))):
+                # A job that an earlier command had completed goes by this sweep's words.
+                records.append(record | {"overrides": note["overrides"]})
         if records:
             summarise(records, folder)
-            print(f"output: {folder.absolute()}")
-        os.environ.pop(SWEEP_VARIABLE, None)
+        for note in failed:
+            print(f"failed: {' '.join(note['overrides'])}\n  {note['failed']}", file=sys.stderr)
+        if failed:
+            print(f"{len(failed)} of {len(notes)} jobs failed.", file=sys.stderr)
+        print(f"output: {folder}")
+        if failed:
+            raise SystemExit(1)
 
 
 def summarise(records: list[dict[str, Any]], folder: Path) -> None:
@@ -71,8 +84,8 @@ def summarise(records: list[dict[str, Any]], folder: Path) -> None:
         if not cells:
             continue
         title = (
-            f"{measure}: after − before, seeds {seeds}; intervals: 95 % over identities, widened "
-            "to the range of the seeds"
+            f"{measure}: after − before, seeds {seeds}\n95 % over identities, widened to the "
+            "range of the seeds"
         )
         _print(cells, title)
         sweep_figure(folder / "figures" / f"{measure}.png", cells, title)
@@ -97,9 +110,7 @@ def _print(cells: Cells, title: str) -> None:
 
 def _cell(cells: Cells, tuned: str, measured: str) -> str:
     cell = cells.get((tuned, measured))
-    if cell is None:
-        return "–"
-    return f"{cell.value:+.3f}{cell.star}\n[{cell.low:+.3f}, {cell.high:+.3f}]"
+    return "–" if cell is None else cell.text
 
 
 def _write_csv(path: Path, cells: Cells) -> None:

@@ -61,8 +61,6 @@ def train(cfg: DictConfig) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     first = getattr(rank_zero_only, "rank", 0) == 0
     check_config(cfg)
-    if cfg.rerun and first:
-        _forget(folder)
     target, start = target_attribute(cfg), start_model(cfg)
     record = None if cfg.rerun else read_run(folder)
     if record is not None and record["weights"]["before"] != weights_hash(start):
@@ -77,7 +75,7 @@ def train(cfg: DictConfig) -> float | None:
     if first:
         if cfg.export:
             save_face_model(load_face_model(folder / "model"), cfg.export)
-        note_job(cfg, folder)
+        note_job(folder)
         print_run(record)
         print(f"figures: {folder / 'figures'}")
         print(f"record: {folder / 'run.json'}")
@@ -89,17 +87,18 @@ def _forget(folder: Path) -> None:
     """Remove what an earlier run of the same configuration left."""
     for name in (RUN_FILE, WANDB_ID):
         (folder / name).unlink(missing_ok=True)
-    for name in (CHECKPOINTS, "csv"):
+    for name in (CHECKPOINTS, "csv", "figures", "model"):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _optimized(cfg: DictConfig, record: dict[str, Any]) -> float | None:
     if cfg.optimize is None:
         return None
-    if cfg.optimize not in record["metrics"]:
-        close = get_close_matches(cfg.optimize, record["metrics"])
+    value = record["metrics"].get(cfg.optimize)
+    if value is None:
+        close = get_close_matches(cfg.optimize, [k for k, v in record["metrics"].items() if v])
         raise FaceGeomError(f"optimize={cfg.optimize} is no figure of this run; close: {close}.")
-    return record["metrics"][cfg.optimize]
+    return value
 
 
 def _run(
@@ -112,11 +111,10 @@ def _run(
     objective = make_objective(cfg, start, target)
     references = reference_models(cfg, start)
     measuring, callbacks = make_callbacks(cfg, references)
-    run_loggers = loggers(cfg, folder)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
         callbacks=[*measuring.values(), *callbacks],
-        logger=run_loggers,
+        logger=False,
         default_root_dir=str(folder),
     )
     # All that the configuration says is understood; only now is anything computed.
@@ -126,6 +124,9 @@ def _run(
     for callback in measuring.values():
         callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
     module = fine_tune_module(cfg, start, objective, data, target)
+    if cfg.rerun and trainer.is_global_zero:
+        _forget(folder)  # only now: bad input must not cost a finished run
+    trainer.loggers = run_loggers = loggers(cfg, folder)
     with finished_wandb():
         for logger in run_loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 
+FEWEST = 6
+"""Values that an interval needs: with fewer, no exchange of signs is as rare as 5 %, and the
+percentile bootstrap's ends are little more than the smallest and the largest value."""
+
 Statistic = Callable[[Tensor], Tensor]
 """Maps samples along the last dimension, (R, N), to one number each, (R,)."""
 
@@ -26,8 +30,8 @@ class Interval:
 
     Attributes:
         value: Of the values themselves; None without any.
-        low: Lower end; None with fewer than two values.
-        high: Upper end; None with fewer than two values.
+        low: Lower end; None with fewer than `FEWEST` values.
+        high: Upper end; None with fewer than `FEWEST` values.
         count: How many values were defined.
     """
 
@@ -76,8 +80,8 @@ def bootstrap_interval(
     if count == 0:
         return Interval(None, None, None, 0)
     value = float(statistic(values))
-    if count == 1:
-        return Interval(value, None, None, 1)
+    if count < FEWEST:
+        return Interval(value, None, None, count)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(count, (resamples, count), generator=generator)
     low, high = percentiles(statistic(values[drawn]), level)

@@ -17,17 +17,30 @@ from facegeom_lit.reporting.style import figure, words
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A difference with its 95 % interval, over so many identities."""
+    """A difference over so many identities, with its 95 % interval where they are enough.
 
-    value: float
-    low: float
-    high: float
+    All None: no identity is defined before and after in every seed.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
     identities: int
 
     @property
     def star(self) -> str:
         """A star where the interval leaves out zero."""
+        if self.low is None or self.high is None:
+            return ""
         return "*" if self.low > 0 or self.high < 0 else ""
+
+    @property
+    def text(self) -> str:
+        """The difference, and below it the interval."""
+        if self.value is None:
+            return "–"
+        interval = "" if self.low is None else f"\n[{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.value:+.3f}{self.star}{interval}"
 
 
 Cells = dict[tuple[str, str], Cell]
@@ -74,16 +87,13 @@ def sweep_cells(records: Sequence[dict[str, Any]], measure: str) -> Cells:
     cells = {}
     for key, seeds in tables.items():
         people = sorted(set.intersection(*(set(table) for table in seeds)))
-        if len(people) < 2:
-            continue
         values = torch.tensor(
             [[table[name] for name in people] for table in seeds], dtype=torch.float64
         )
         whole = bootstrap_interval(values.mean(0))
-        if whole.value is None or whole.low is None or whole.high is None:
-            continue
         means = values.mean(1).tolist()
-        low, high = min(whole.low, *means), max(whole.high, *means)
+        low = None if whole.low is None else min(whole.low, *means)
+        high = None if whole.high is None else max(whole.high, *means)
         cells[key] = Cell(whole.value, low, high, len(people))
     return cells
 
@@ -92,10 +102,10 @@ def sweep_figure(path: str | Path, cells: Cells, title: str) -> None:
     """Draw the matrix: a row per attribute fine-tuned for, a column per attribute measured."""
     rows = list(dict.fromkeys(row for row, _ in cells))
     columns = list(dict.fromkeys(column for _, column in cells))
-    values = np.full((len(rows), len(columns)), np.nan)
+    values = np.zeros((len(rows), len(columns)))
     for (row, column), cell in cells.items():
-        values[rows.index(row), columns.index(column)] = cell.value
-    limit = float(np.nanmax(np.abs(values))) or 1.0
+        values[rows.index(row), columns.index(column)] = cell.value or 0
+    limit = float(np.abs(values).max()) or 1.0
     with figure(path, 1.15 * len(columns) + 2.2, 0.62 * len(rows) + 1.6) as drawn:
         axis = drawn.subplots()
         axis.grid(False)
@@ -104,11 +114,11 @@ def sweep_figure(path: str | Path, cells: Cells, title: str) -> None:
             axis.text(
                 columns.index(column),
                 rows.index(row),
-                f"{cell.value:+.3f}{cell.star}\n[{cell.low:+.3f}, {cell.high:+.3f}]",
+                cell.text,
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="w" if abs(cell.value) > 0.6 * limit else "k",
+                color="w" if abs(cell.value or 0) > 0.6 * limit else "k",
             )
         axis.set_xticks(range(len(columns)), [words(name) for name in columns], rotation=25)
         axis.set_yticks(range(len(rows)), [words(name) for name in rows])

@@ -18,14 +18,18 @@ def run(attribute: str, seed: int, table: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def people(values: list[float]) -> dict[str, float]:
+    return {f"p{number}": value for number, value in enumerate(values)}
+
+
 def test_seeds_are_averaged_before_identities_are_drawn() -> None:
-    records = [run("hue", 0, {"a": 1.0, "b": 3.0}), run("hue", 1, {"a": 3.0, "b": 5.0})]
+    records = [run("hue", 0, people([1.0] * 8)), run("hue", 1, people([3.0] * 8))]
     cell = sweep_cells(records, "energy")["hue", "hue"]
-    assert cell.value == pytest.approx(3.0)
-    # The identities' means over seeds are 2 and 4, the seeds' means over identities too.
-    assert (cell.low, cell.high) == (2.0, 4.0)
+    assert cell.value == pytest.approx(2.0)
+    # Identities agree, so the interval is the range of the seeds.
+    assert (cell.low, cell.high) == (1.0, 3.0)
     assert cell.star == "*"
-    assert cell.identities == 2
+    assert cell.identities == 8
 
 
 def test_an_identity_that_one_seed_lacks_is_left_out_of_all() -> None:
@@ -51,8 +55,10 @@ def test_a_sweep_without_baselines_has_no_cells() -> None:
     assert sweep_cells([record], "energy") == {}
 
 
-def test_one_identity_is_no_sample() -> None:
-    assert sweep_cells([run("hue", 0, {"a": 1.0})], "energy") == {}
+def test_few_identities_have_a_difference_and_no_interval() -> None:
+    cells = sweep_cells([run("hue", 0, {"a": 1.0}), run("age", 0, {})], "energy")
+    assert cells["hue", "hue"].text == "+1.000"
+    assert cells["age", "hue"].text == "–"
 
 
 def test_the_matrix_is_drawn(tmp_path: Path) -> None:
