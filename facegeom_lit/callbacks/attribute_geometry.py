@@ -31,6 +31,7 @@ MEASURES = {
     "null_z": "null_z",
 }
 """Logged name → field of `LatticeEnergy`."""
+ENERGY_FIGURES = ("energy", "alignment", "null", "null_z")
 NEIGHBORHOODS = ("ball", "knn", "inverse_distance")
 
 
@@ -123,6 +124,20 @@ class AttributeGeometry(EvaluationCallback):
                 intervals[f"val/{logged}/{attribute}"] = paired_interval(*sides)
             intervals[f"val/alignment/{attribute}"] = paired_interval(was.energy, now.energy)
         return intervals
+
+    def unpaired(self, before: Measurement, after: Measurement) -> dict[str, str]:
+        """Name the attributes whose energy is defined for other people before than after."""
+        found: dict[str, str] = {}
+        for attribute, measured in after.detail.items():
+            was, now = ~before.detail[attribute].energy.isnan(), ~measured.energy.isnan()
+            if bool((was != now).any()):
+                remark = (
+                    f"{attribute}: energy is defined for {int(was.sum())} people before and "
+                    f"{int(now.sum())} after; the difference is over the {int((was & now).sum())} "
+                    "of both, the columns are not"
+                )
+                found |= {f"val/{name}/{attribute}": remark for name in ENERGY_FIGURES}
+        return found
 
     def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
         """Return the difference of each identity that is defined on both sides."""

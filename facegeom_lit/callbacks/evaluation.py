@@ -76,6 +76,13 @@ class EvaluationCallback(L.Callback, ABC):
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
         """Return after - before of each figure with its 95 % interval over identities."""
 
+    def unpaired(self, before: Measurement, after: Measurement) -> dict[str, str]:
+        """Return figures whose before, after and difference are not over the same people.
+
+        By name, with a remark for the reader; none by default.
+        """
+        return {}
+
     def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
         """Return differences of single identities, for summaries over runs; none by default."""
         return {}

@@ -16,6 +16,7 @@ from facegeom_lit.callbacks.evaluation import (
     distance_of,
     rank1_difference,
 )
+from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.identification import first_image_gallery, match_ranks
 from facegeom_lit.geometry.identity_bootstrap import paired_identity_bootstrap
 from facegeom_lit.geometry.lfw import lfw_accuracy
@@ -61,6 +62,10 @@ class Verification(EvaluationCallback):
     def __init__(self, fars: Sequence[float] = (1e-1, 1e-2, 1e-3)) -> None:
         super().__init__()
         self.fars = tuple(fars)
+        if not self.fars or not all(0 < far < 1 for far in self.fars):
+            raise FaceGeomError(
+                f"callbacks.verification.fars must lie between 0 and 1, got {list(fars)}."
+            )
 
     def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
         """Take the verification set's labels."""

@@ -24,7 +24,8 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.datamodule import FaceDataModule
 from facegeom_lit.faces.transforms import Chain, MirrorFlip, MoveImageAttribute, Transform
 from facegeom_lit.files import atomic_path
-from facegeom_lit.models import FaceModel, build_face_model, load_face_model, weights_hash
+from facegeom_lit.models import FaceModel, build_face_model, load_face_model
+from facegeom_lit.models.embed import model_hash
 from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.objectives.base import Objective
@@ -50,16 +51,16 @@ def start_model(cfg: DictConfig) -> FaceModel:
 def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
     """Return the frozen models to compare with; `original` is the start model itself.
 
-    A reference without a path is left out, and so is one with the very weights of the start
-    model: it is the original.
+    A reference without a path is left out, and so is one with the very weights and
+    card of the start model: it is the original.
     """
-    own = weights_hash(start)
+    own = model_hash(start)
     models = {"original": start} if cfg.reference.original else {}
     for name, path in cfg.reference.models.items():
         if path is None:
             continue
         model = load_face_model(Path(str(path)).expanduser())
-        if weights_hash(model) != own:
+        if model_hash(model) != own:
             models[str(name)] = model
     return models
 
@@ -81,6 +82,14 @@ def make_objective(cfg: DictConfig, model: FaceModel, target: AttributeSpec | No
     return objective
 
 
+def make_head(cfg: DictConfig, dimension: int, classes: int) -> nn.Module:
+    """Instantiate the head."""
+    for key, value in cfg.head.items():
+        if not str(key).startswith("_") and not isinstance(value, int | float):
+            raise FaceGeomError(f"head.{key} must be a number, got {value!r}.")
+    return instantiate(cfg.head)(dimension, classes)
+
+
 def fine_tune_module(
     cfg: DictConfig,
     model: FaceModel,
@@ -91,7 +100,7 @@ def fine_tune_module(
     """Put model, head and objective together."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
-        head: nn.Module = instantiate(cfg.head)(model.card.dimension, len(data.train.classes))
+        head = make_head(cfg, model.card.dimension, len(data.train.classes))
     model.train()  # loaded models come in evaluation mode
     training = cfg.training
     return FineTuneModule(
@@ -108,7 +117,7 @@ def fine_tune_module(
         head_warmup_epochs=training.head_warmup_epochs,
         warmup_steps=training.warmup_steps,
         freeze_batch_norm=training.freeze_batch_norm,
-        provenance={"weights": weights_hash(model), "training faces": data.train.hash},
+        provenance={"weights or card": model_hash(model), "training faces": data.train.hash},
     )
 
 

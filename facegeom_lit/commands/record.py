@@ -39,7 +39,7 @@ def make_record(
     cfg: DictConfig,
     data: RunData,
     target: AttributeSpec | None,
-    start_hash: str,
+    began: dict[str, str],
     outcome: Outcome,
     measuring: Mapping[str, EvaluationCallback],
 ) -> dict[str, Any]:
@@ -51,13 +51,17 @@ def make_record(
         if value is not None and (before := baseline.get(name)) is not None
     }
     by_identity: dict[str, Any] = {}
+    unpaired: dict[str, str] = {}
     if outcome.before is not None:
         for name, callback in measuring.items():
             sides = outcome.before[name], outcome.after[name]
             intervals = callback.differences(*sides)
             differences |= {key: interval_json(found) for key, found in intervals.items()}
             by_identity |= callback.identity_differences(*sides)
-    notes = [*data.notes, *(note for m in outcome.after.values() for note in m.notes)]
+            unpaired |= callback.unpaired(*sides)
+    notes = [*data.notes, *unpaired.values()]
+    for when, measurements in outcome.models.items():
+        notes += [f"{when}: {note}" for m in measurements.values() for note in m.notes]
     return {
         "name": run_name(cfg),
         "attribute": target.name if target else BASELINE,
@@ -68,16 +72,19 @@ def make_record(
         "baseline": baseline,
         "differences": differences,
         "identity_differences": by_identity,
+        "unpaired": sorted(unpaired),
         "notes": list(dict.fromkeys(notes)),
         "config_hash": config_hash(cfg),
         "config": OmegaConf.to_container(cfg, resolve=True),
-        "weights": {"before": start_hash},
-        "face_sets": {
-            "train": data.train.hash,
-            **{name: faces.hash for name, faces in data.evaluation.items()},
-        },
+        "weights": dict(began),
+        "face_sets": face_set_hashes(data),
         "versions": versions(),
     }
+
+
+def face_set_hashes(data: RunData) -> dict[str, str]:
+    """Return the content hash of every face set of a run."""
+    return {"train": data.train.hash} | {n: faces.hash for n, faces in data.evaluation.items()}
 
 
 def _metrics(measurements: Measurements) -> dict[str, float | None]:

@@ -25,12 +25,19 @@ from facegeom_lit.commands.assemble import (
     fine_tune_module,
     loggers,
     make_callbacks,
+    make_head,
     make_objective,
     reference_models,
     start_model,
 )
 from facegeom_lit.commands.check import check_config, target_attribute
-from facegeom_lit.commands.record import Measurements, Outcome, keep_model, make_record
+from facegeom_lit.commands.record import (
+    Measurements,
+    Outcome,
+    face_set_hashes,
+    keep_model,
+    make_record,
+)
 from facegeom_lit.commands.sweep import note_job
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models import (
@@ -39,6 +46,7 @@ from facegeom_lit.models import (
     save_face_model,
     weights_hash,
 )
+from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.run_figures import draw_run
 from facegeom_lit.reporting.run_record import RUN_FILE, read_run, write_run
 from facegeom_lit.reporting.tables import print_run
@@ -47,6 +55,7 @@ from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
 
 CHECKPOINTS = "checkpoints"
+GENERATED = "facegeom_lit.training.sources.generated"
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -63,11 +72,8 @@ def train(cfg: DictConfig) -> float | None:
     check_config(cfg)
     target, start = target_attribute(cfg), start_model(cfg)
     record = None if cfg.rerun else read_run(folder)
-    if record is not None and record["weights"]["before"] != weights_hash(start):
-        raise FaceGeomError(
-            f"{folder} holds a complete run of this configuration that started from other weights "
-            "than are there now. rerun=true starts it afresh."
-        )
+    if record is not None:
+        _check_unchanged(cfg, folder, record, target, start)
     if record is None:
         record = _run(cfg, folder, target, start)
     elif first:
@@ -81,6 +87,31 @@ def train(cfg: DictConfig) -> float | None:
         print(f"record: {folder / 'run.json'}")
         print(f"output: {folder}")
     return _optimized(cfg, record)
+
+
+def _check_unchanged(
+    cfg: DictConfig,
+    folder: Path,
+    record: dict[str, Any],
+    target: AttributeSpec | None,
+    start: FaceModel,
+) -> None:
+    """Refuse to show a complete run whose weights, card or photos have changed since.
+
+    Generated faces follow from the configuration and are not looked at again.
+    """
+    changed = []
+    if record["weights"]["model_before"] != model_hash(start):
+        changed.append("weights or card")
+    if cfg.data._target_ != GENERATED:
+        data: RunData = instantiate(cfg.data)(cfg, target)
+        if record["face_sets"] != face_set_hashes(data):
+            changed.append("faces")
+    if changed:
+        raise FaceGeomError(
+            f"{folder} holds a complete run of this configuration that began with other "
+            f"{' and '.join(changed)} than are there now. rerun=true starts it afresh."
+        )
 
 
 def _forget(folder: Path) -> None:
@@ -107,8 +138,9 @@ def _run(
     """Do the work and return the run's record."""
     started = time.monotonic()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    start_hash = weights_hash(start)
+    began = {"before": weights_hash(start), "model_before": model_hash(start)}
     objective = make_objective(cfg, start, target)
+    make_head(cfg, start.card.dimension, classes=2)  # refuses what the real one would
     references = reference_models(cfg, start)
     measuring, callbacks = make_callbacks(cfg, references)
     trainer: L.Trainer = instantiate(
@@ -131,7 +163,7 @@ def _run(
         for logger in run_loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         outcome = _fit(cfg, trainer, module, data_module(cfg, data, target), measuring, folder)
-        record = make_record(cfg, data, target, start_hash, outcome, measuring)
+        record = make_record(cfg, data, target, began, outcome, measuring)
         if trainer.is_global_zero:
             record["weights"]["after"] = keep_model(folder, module.model, record).hash
             draw_run(folder, data, target, outcome.models)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from csv import DictReader
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,25 @@ def read_csv(
     if not csv.is_file():
         raise FaceGeomError(f"The table of labels {csv} does not exist.")
     rows: list[dict[str, Any]] = []
-    with csv.open(newline="", encoding="utf-8-sig") as file:
+    lines: dict[str, int] = {}
+    with StringIO(_text(csv), newline="") as file:
         reader = DictReader(file)
         needed = ["path", "identity", *columns.values()]
         if missing := [name for name in needed if name not in (reader.fieldnames or [])]:
+            found = ", ".join(reader.fieldnames or [])
             raise FaceGeomError(
-                f"{csv} has no column {missing[0]!r}. It has: {', '.join(reader.fieldnames or [])}."
+                f"{csv} has no column {missing[0]!r}. Separated by commas, it has: {found}."
             )
         for record in reader:
             where = f"{csv}, line {reader.line_num}"
             if not record["path"] or not record["identity"]:
                 raise FaceGeomError(f"{where}: path and identity must not be empty.")
+            if record["path"] in lines:
+                raise FaceGeomError(
+                    f"{where}: {record['path']} stands in line {lines[record['path']]} already. An "
+                    "image that comes twice would match itself; keep one of the lines."
+                )
+            lines[record["path"]] = reader.line_num
             if not (root / record["path"]).is_file():
                 raise FaceGeomError(f"{where}: the image {root / record['path']} does not exist.")
             values = {name: _number(record[column], where) for name, column in columns.items()}
@@ -103,6 +112,14 @@ def read_csv(
         raise FaceGeomError(f"{csv} has no rows.")
     faces = FaceSet.from_rows(rows, tuple(columns), folder=root, card={"source": str(root)})
     return _checked(faces, verify)
+
+
+def _text(table: Path) -> str:
+    """Return the table's text; spreadsheets may put a byte-order mark before it."""
+    try:
+        return table.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FaceGeomError(f"{table} is not UTF-8 ({error.reason}); save it as UTF-8.") from None
 
 
 def _existing(root: str | Path) -> Path:

@@ -21,8 +21,15 @@ from facegeom_lit.files import atomic_path
 from facegeom_lit.models.face_model import FaceModel
 from facegeom_lit.models.storage import weights_hash
 
-INPUT_FACTS = ("color_order", "mean", "std", "size", "fit")
-"""Fields of a card that decide what the network is fed."""
+INPUT_FACTS = ("color_order", "mean", "std", "size", "fit", "distance")
+"""Fields of a card that decide what the network is fed and how its embeddings are compared."""
+
+
+def model_hash(model: FaceModel) -> str:
+    """Return a hash of the weights and of how they are used, unlike `weights_hash`."""
+    card = asdict(model.card)
+    facts = repr([card[name] for name in INPUT_FACTS])
+    return sha256(f"{weights_hash(model)} {facts}".encode()).hexdigest()
 
 
 @torch.inference_mode()
@@ -59,12 +66,10 @@ def embed_cached(
 ) -> Tensor:
     """Return `embed(model, faces)`, from `folder` when it was computed before.
 
-    The key is (weights hash, card, face-set hash): a changed model or face set is never confused
+    The key is (`model_hash`, face-set hash): a changed model, card or face set is never confused
     with the one before.
     """
-    card = asdict(model.card)
-    facts = sha256(repr([card[name] for name in INPUT_FACTS]).encode()).hexdigest()
-    key = f"{weights_hash(model)[:16]}-{facts[:8]}-{faces.hash[:16]}"
+    key = f"{model_hash(model)[:16]}-{faces.hash[:16]}"
     path = Path(folder) / f"{key}.safetensors"
     try:
         return load_file(path)["embeddings"]

@@ -34,7 +34,8 @@ def print_run(record: Record) -> None:
     target = record["attribute"]
     table = Table(
         title=f"{record['name']}: attribute {target}, objective {record['objective']}",
-        caption="* the 95 % interval over identities leaves out zero",
+        caption="* the 95 % interval over identities leaves out zero; † columns and difference are "
+        "not over the same people, see the notes",
     )
     for column in ("measure", "before", "after", "after − before [95 %]"):
         table.add_column(column, justify="left" if column == "measure" else "right")
@@ -49,7 +50,7 @@ def print_run(record: Record) -> None:
                 name.removeprefix("val/"),
                 number(before.get(name)),
                 number(after[name]),
-                difference(changes.get(name)),
+                difference(changes.get(name)) + (" †" if name in record["unpaired"] else ""),
                 style=style,
             )
         table.add_section()

@@ -18,12 +18,14 @@ def training_faces_figure(path: str | Path, faces: FaceSet, attribute: str | Non
     known = attribute is not None and attribute in faces.attributes
     values = faces.attribute(str(attribute)) if known else torch.full((len(faces),), torch.nan)
     people = min(PEOPLE, len(faces.classes))
-    with figure(path, 1.1 * IMAGES, 1.25 * people + 0.3) as drawn:
-        axes = drawn.subplots(people, IMAGES, squeeze=False)
+    most = max(int((faces.labels == person).sum()) for person in range(people))
+    columns = min(IMAGES, most)
+    with figure(path, max(3.3, 1.1 * columns), 1.25 * people + 0.3) as drawn:
+        axes = drawn.subplots(people, columns, squeeze=False)
         for person, row in enumerate(axes):
             own = (faces.labels == person).nonzero().flatten()
             own = own[values[own].nan_to_num().argsort(stable=True)]
-            shown = own[torch.linspace(0, len(own) - 1, min(IMAGES, len(own))).round().long()]
+            shown = own[torch.linspace(0, len(own) - 1, min(columns, len(own))).round().long()]
             for axis in row:
                 axis.set_axis_off()
             for axis, index in zip(row, shown.tolist(), strict=False):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facegeom_lit.reporting.style import ACCENT, AFTER, figure, words
 
+COLORS = (AFTER, ACCENT)
 Series = dict[str, list[tuple[int, float]]]
 
 
@@ -47,11 +48,14 @@ def training_figure(
     panels.append(("AUC", [f"val/verify/{verification_set}/auc"]))
     with figure(path, 2.6 * len(panels), 2.5) as drawn:
         for axis, (title, names) in zip(drawn.subplots(1, len(panels)), panels, strict=True):
-            for name, color in zip(names, (AFTER, ACCENT), strict=False):
-                points = series.get(name, [])
-                few = "o-" if len(points) < 20 else "-"
-                steps, values = ([p[0] for p in points], [p[1] for p in points])
+            drawn_series = [(n, c) for n, c in zip(names, COLORS, strict=False) if series.get(n)]
+            for name, color in drawn_series:
+                steps, values = zip(*series[name], strict=True)
+                few = "o-" if len(steps) < 20 else "-"
                 axis.plot(steps, values, few, color=color, ms=4, lw=1.4, label=name.split("_")[-1])
             axis.set(title=title, xlabel="step")
-            if len(names) > 1:
+            if len(drawn_series) > 1:
                 axis.legend()
+            if not drawn_series:
+                axis.text(0.5, 0.5, "not logged", ha="center", transform=axis.transAxes)
+                axis.set(xticks=[], yticks=[])

@@ -160,8 +160,9 @@ def labelled(
     """
     if target is None or target.name not in columns:
         raise FaceGeomError(
-            f"data.columns knows {list(columns)}; choose attribute= one of them "
-            f"(got {target.name if target else 'none'})."
+            f"attribute={target.name if target else 'none'}, but data.columns knows "
+            f"{list(columns)}. Name the column that holds the attribute, "
+            "+data.columns.illumination=COLUMN for example, and choose it with attribute=."
         )
     base = Path(root).expanduser()
     faces = _enough_images(read_csv(base / images, base / table, dict(columns)), min_images)

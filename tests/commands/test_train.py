@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -61,6 +62,30 @@ def test_a_complete_run_is_shown_and_not_repeated(
     again = train("debug=fdr", output=output)
     assert "This very run is complete" in again.stdout
     assert record(again) == record(fast_run)
+
+
+def test_bad_input_costs_no_finished_run(
+    fast_run: subprocess.CompletedProcess[str], output: Path
+) -> None:
+    before = record(fast_run)
+    refused = train("debug=fdr", "rerun=true", "reference.original=maybe", output=output)
+    assert refused.returncode == 1
+    assert record(fast_run) == before
+
+
+def test_changed_weights_are_not_taken_for_the_same_run(output: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "data" / "models" / "mobilefacenet", tmp_path / "model")
+    command = ("debug=fdr", "backbone=from_file", f"model={tmp_path}/model", "reference=none")
+    record(train(*command, output=output))
+    card = tmp_path / "model" / "card.json"
+    card.write_text(card.read_text().replace('"RGB"', '"BGR"'))
+    again = train(*command, output=output)
+    assert again.returncode == 1
+    assert "other weights or card" in again.stderr
+    shutil.rmtree(tmp_path / "model")
+    refused = train(*command, "rerun=true", output=output)
+    assert refused.returncode == 1
+    assert list(output.glob("fine_tune/*from_file*/run.json")), "bad input cost a finished run"
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +154,10 @@ def test_two_processes_agree_with_each_other_and_finish(output: Path) -> None:
         (["training.head_warmup_epochs=9"], "training.head_warmup_epochs=9"),
         (["training.layer_decay=2"], "training.layer_decay"),
         (["training.lr=fast"], "training.lr must be a number"),
+        (["rerun=no"], "rerun must be true or false"),
+        (["+trainin.lr=3"], "Unknown key 'trainin.lr'"),
+        (["head.margin=foo"], "head.margin must be a number"),
+        (["callbacks.verification.fars=[2,0]"], "callbacks.verification.fars"),
         (["seed=-1"], "seed must be a whole number"),
         (["evaluation.measured=null"], "evaluation.measured must be a list"),
         (["attribute.high=2"], "attribute.high=2.0 reach beyond"),
@@ -155,6 +184,10 @@ def test_given_photos_are_trained_and_measured_on(output: Path, tmp_path: Path) 
     run = record(train("debug=fdr", "attribute=contrast", *overrides, output=output))
     measured = {name.split("/")[2] for name in run["metrics"] if name.startswith("val/energy/")}
     assert measured == {"brightness", "contrast", "hue"}
+    (tmp_path / "person0" / "0.png").unlink()
+    stale = train("debug=fdr", "attribute=contrast", *overrides, output=output)
+    assert stale.returncode == 1
+    assert "other faces" in stale.stderr
     refused = train("debug=fdr", "attribute=age", *overrides, output=output)
     assert refused.returncode == 1
     assert "attribute=age is a facial attribute" in refused.stderr
