@@ -10,9 +10,9 @@ import hydra
 from omegaconf import DictConfig
 
 from facegeom_lit.commands.errors import reporting_errors
+from facegeom_lit.commands.jobs import run_job
 from facegeom_lit.commands.quiet import quiet
 from facegeom_lit.commands.run_name import register_resolvers
-from facegeom_lit.commands.train import train
 
 register_resolvers()
 quiet()
@@ -22,7 +22,7 @@ quiet()
 @reporting_errors
 def main(cfg: DictConfig) -> float | None:
     """Run one job; the returned figure is what a sweep can optimise."""
-    return train(cfg)
+    return run_job(cfg)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -40,6 +40,58 @@ BASELINE = "none"
 
 
 @dataclass(frozen=True, slots=True)
+class Editing:
+    """How a text-guided editor is told to move an attribute.
+
+    Args:
+        positive: A person at the high end of the range, as in "a photo of ...".
+        negative: A person at its low end.
+        strength: Share of image-to-image noise, from the smallest to the largest change.
+
+    Raises:
+        FaceGeomError: When a text is empty, or the strengths are not 0 < low <= high <= 1; the
+            message names the key.
+    """
+
+    positive: str
+    negative: str
+    strength: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for key in ("positive", "negative"):
+            text = getattr(self, key)
+            if not isinstance(text, str) or not text.strip():
+                raise FaceGeomError(f"{key} must be a text that describes a person, got {text!r}.")
+        low, high = self.strength
+        if not 0 < low <= high <= 1:
+            raise FaceGeomError(
+                f"strength must be [low, high] with 0 < low <= high <= 1, got [{low}, {high}]."
+            )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> Editing:
+        """Make it from a configuration node; `where` is the node's key, for errors.
+
+        Raises:
+            FaceGeomError: When a key is missing, unknown or wrong.
+        """
+        expected = {"positive", "negative", "strength"}
+        if not isinstance(values, Mapping) or set(values) != expected:
+            raise FaceGeomError(f"{where} must hold {', '.join(sorted(expected))}, got {values!r}.")
+        try:
+            low, high = (float(number) for number in values["strength"])
+        except (TypeError, ValueError):
+            raise FaceGeomError(
+                f"{where}.strength must be [low, high], got {values['strength']!r}."
+            ) from None
+        try:
+            return cls(values["positive"], values["negative"], (low, high))
+        except FaceGeomError as error:
+            raise FaceGeomError(f"{where}.{error}") from None
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeSpec:
     """One attribute of a face image.
 
@@ -54,6 +106,7 @@ class AttributeSpec:
         varies: How the attribute is drawn where it is not the target: once for each
             `identity`, for each `image`, or `never` (it stays at its default).
         wording: How the attribute is described in text, for reports.
+        editing: How a text-guided editor is told to move it; None: such an editor cannot.
 
     Raises:
         FaceGeomError: When the values contradict each other.
@@ -72,6 +125,7 @@ class AttributeSpec:
     unit: str
     varies: Varies
     wording: str
+    editing: Editing | None = None
 
     def __post_init__(self) -> None:
         """Check the values against each other."""
@@ -111,6 +165,12 @@ class AttributeSpec:
             )
         return value
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what decides an image for given values: all fields but the editors' wording."""
+        values = asdict(self)
+        del values["editing"]
+        return values
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> AttributeSpec:
         """Make a spec from a configuration node.
@@ -121,7 +181,7 @@ class AttributeSpec:
         expected = cls.__dataclass_fields__
         name = values.get("name", "?")
         unknown = sorted(set(values) - set(expected))
-        missing = sorted(set(expected) - set(values))
+        missing = sorted(set(expected) - set(values) - {"editing"})
         if unknown or missing:
             raise FaceGeomError(
                 f"attribute.{name}: unknown keys {unknown}, missing keys {missing}."
@@ -130,7 +190,10 @@ class AttributeSpec:
             numbers = {key: float(values[key]) for key in ("low", "high", "step", "default")}
         except (TypeError, ValueError) as error:
             raise FaceGeomError(f"attribute.{name}: not a number ({error}).") from None
-        return cls(**{**values, **numbers})
+        editing = values.get("editing")
+        if editing is not None:
+            editing = Editing.from_mapping(editing, f"attribute.{name}.editing")
+        return cls(**{**values, **numbers, "editing": editing})
 
 
 @cache

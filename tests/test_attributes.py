@@ -58,3 +58,40 @@ def test_unknown_and_missing_keys_are_named() -> None:
 def test_value_out_of_range_is_refused(value: float) -> None:
     with pytest.raises(FaceGeomError, match="pose"):
         attribute("pose").check(value)
+
+
+def test_facial_attributes_have_words_for_editors() -> None:
+    for spec in vocabulary().values():
+        assert (spec.editing is not None) == (spec.kind == "facial"), spec.name
+    editing = attribute("age").editing
+    assert editing is not None
+    assert "old" in editing.positive
+    assert "young" in editing.negative
+    assert editing.strength == (0.35, 0.75)
+
+
+def test_words_for_editors_do_not_count_among_what_decides_an_image() -> None:
+    spec = attribute("age")
+    assert spec.to_dict() == dataclasses.replace(spec, editing=None).to_dict()
+    assert "editing" not in spec.to_dict()
+    assert AttributeSpec.from_mapping(spec.to_dict()).editing is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"positive": " "}, r"\.positive must be a text"),
+        ({"negative": 3}, r"\.negative must be a text"),
+        ({"strength": [0.8, 0.4]}, r"\.strength must be \[low, high\] with 0 < low"),
+        ({"strength": [0, 0.4]}, r"\.strength must be"),
+        ({"strength": [0.4, 1.1]}, r"\.strength must be"),
+        ({"strength": [float("nan"), 1]}, r"\.strength must be"),
+        ({"strength": 0.5}, r"\.strength must be \[low, high\], got 0\.5"),
+        ({"strenght": [0.1, 0.2]}, " must hold negative, positive, strength"),
+    ],
+)
+def test_wrong_words_for_editors_name_their_key(change: dict[str, object], words: str) -> None:
+    values = dataclasses.asdict(attribute("age"))
+    values["editing"] = values["editing"] | change
+    with pytest.raises(FaceGeomError, match=rf"attribute\.age\.editing{words}"):
+        AttributeSpec.from_mapping(values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,7 +35,10 @@ NEIGHBORHOODS = ("ball", "knn", "inverse_distance")
 
 
 class AttributeGeometry(EvaluationCallback):
-    """Measures the lattice: `val/<measure>/<attribute>` for each attribute with curves.
+    """Measures a lattice: `val/<measure>/<attribute>` for each attribute with curves.
+
+    A run's further lattices, such as the renderer's exact one beside a diffusion lattice, are
+    measured by callbacks of their own, as `val/<lattice>_<measure>/<attribute>`.
 
     Measures are means over identities: `energy`, `alignment` (1 - energy), `response` (mean |v| in
     units of the identity's spread), `response_raw` (mean |v|), `null` (energy of permuted base
@@ -48,12 +50,14 @@ class AttributeGeometry(EvaluationCallback):
         k: Neighbours of `knn`.
         include_self: Count a point as its own neighbour, as the published script does.
         null_permutations: Permutations of the null, per identity and attribute.
+        lattice: Name of a further lattice; one that the run does not have is not measured. None:
+            the run's own.
 
     Raises:
         FaceGeomError: When an argument is out of range.
     """
 
-    kind: ClassVar[str] = "geometry"
+    kind = "geometry"
 
     def __init__(
         self,
@@ -62,8 +66,13 @@ class AttributeGeometry(EvaluationCallback):
         k: int = 10,
         include_self: bool = False,
         null_permutations: int = 20,
+        lattice: str | None = None,
     ) -> None:
         super().__init__()
+        self.lattice = lattice
+        if lattice is not None:
+            self.kind = f"{lattice}_{self.kind}"
+        self._prefix = "" if lattice is None else f"{lattice}_"
         key = "callbacks.attribute_geometry"
         if neighborhood not in NEIGHBORHOODS:
             raise FaceGeomError(
@@ -83,18 +92,21 @@ class AttributeGeometry(EvaluationCallback):
 
     def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
         """Take the lattice, with identities as numbers."""
-        lattice = data.lattice
-        self._set = data.lattice_set
-        self._curves = lattice.curves
-        self.people = sorted({name for names in lattice.identity.values() for name in names})
+        self._set = self.lattice or data.lattice_set
+        found = data.lattice if self.lattice is None else data.further_lattices.get(self.lattice)
+        self._curves = found.curves if found else {}
+        identity = found.identity if found else {}
+        self.people = sorted({name for names in identity.values() for name in names})
         number = {name: index for index, name in enumerate(self.people)}
         self._identity = {
             attribute: torch.tensor([number[name] for name in names])
-            for attribute, names in lattice.identity.items()
+            for attribute, names in identity.items()
         }
 
     def measure(self, module: FineTuneModule) -> Measurement:
         """Measure every attribute; the detail is a `LatticeEnergy` for each."""
+        if not self._curves:
+            return Measurement({}, {})
         measured = lattice_energies(
             module.embeddings(self._set),
             self._curves,
@@ -109,10 +121,13 @@ class AttributeGeometry(EvaluationCallback):
         metrics: dict[str, float | None] = {}
         for attribute, found in measured.items():
             energy = found.mean("energy")
-            metrics[f"val/alignment/{attribute}"] = None if energy is None else 1 - energy
+            metrics[self._name("alignment", attribute)] = None if energy is None else 1 - energy
             for logged, name in MEASURES.items():
-                metrics[f"val/{logged}/{attribute}"] = found.mean(name)
-        return Measurement(metrics, measured, _remarks(measured))
+                metrics[self._name(logged, attribute)] = found.mean(name)
+        remarks = _remarks(measured)
+        if self.lattice is not None:
+            remarks = [f"{self.lattice} lattice: {remark}" for remark in remarks]
+        return Measurement(metrics, measured, remarks)
 
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
         """Compare every measure, paired by identity."""
@@ -121,8 +136,8 @@ class AttributeGeometry(EvaluationCallback):
             was = before.detail[attribute]
             for logged, measure in MEASURES.items():
                 sides = getattr(now, measure), getattr(was, measure)
-                intervals[f"val/{logged}/{attribute}"] = paired_interval(*sides)
-            intervals[f"val/alignment/{attribute}"] = paired_interval(was.energy, now.energy)
+                intervals[self._name(logged, attribute)] = paired_interval(*sides)
+            intervals[self._name("alignment", attribute)] = paired_interval(was.energy, now.energy)
         return intervals
 
     def unpaired(self, before: Measurement, after: Measurement) -> dict[str, str]:
@@ -136,19 +151,19 @@ class AttributeGeometry(EvaluationCallback):
                     f"{int(now.sum())} after; the difference is over the {int((was & now).sum())} "
                     "of both, the columns are not"
                 )
-                found |= {f"val/{name}/{attribute}": remark for name in ENERGY_FIGURES}
+                found |= {self._name(name, attribute): remark for name in ENERGY_FIGURES}
         return found
 
     def identity_differences(self, before: Measurement, after: Measurement) -> ByIdentity:
         """Return the difference of each identity that is defined on both sides."""
         tables: ByIdentity = {}
         for measure in ("energy", "response"):
-            tables[measure] = {}
+            table = tables[f"{self._prefix}{measure}"] = {}
             for attribute, found in after.detail.items():
                 change: Tensor = getattr(found, measure) - getattr(
                     before.detail[attribute], measure
                 )
-                tables[measure][attribute] = {
+                table[attribute] = {
                     self.people[person]: value
                     for person, value in zip(
                         found.identities.tolist(), change.tolist(), strict=True
@@ -156,6 +171,9 @@ class AttributeGeometry(EvaluationCallback):
                     if value == value
                 }
         return tables
+
+    def _name(self, measure: str, attribute: str) -> str:
+        return f"val/{self._prefix}{measure}/{attribute}"
 
 
 def _remarks(measured: Mapping[str, LatticeEnergy]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ class CrossModelAlignment(EvaluationCallback):
         FaceGeomError: When an argument is out of range.
     """
 
-    kind: ClassVar[str] = "alignment"
+    kind = "alignment"
 
     def __init__(
         self,

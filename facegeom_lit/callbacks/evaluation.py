@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import lightning as L
 import torch
@@ -45,7 +45,7 @@ class EvaluationCallback(L.Callback, ABC):
         measured_step: Optimiser step of the latest measurement; -1 before the first.
     """
 
-    kind: ClassVar[str]
+    kind: str
 
     def __init__(self) -> None:
         self.measured_step = -1

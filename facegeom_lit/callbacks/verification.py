@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -57,7 +56,7 @@ class Verification(EvaluationCallback):
         fars: False accept rates.
     """
 
-    kind: ClassVar[str] = "verification"
+    kind = "verification"
 
     def __init__(self, fars: Sequence[float] = (1e-1, 1e-2, 1e-3)) -> None:
         super().__init__()

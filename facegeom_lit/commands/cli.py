@@ -8,12 +8,14 @@ from importlib import import_module
 
 from facegeom_lit import __version__
 from facegeom_lit.commands.errors import reporting_errors
+from facegeom_lit.commands.quiet import quiet
 from facegeom_lit.resources import resource
 
 # Name → one line of help. Each is a module here with `main(overrides)` and, beside it, the
 # configuration conf/<name>.yaml; it is imported when it is run, so that help comes at once.
 COMMANDS = {
     "generate": "make a face set: training faces, a lattice, or faces for verification",
+    "evaluate": "measure the quality of a synthesis: attributes, identity, variety, leakage",
 }
 
 
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = (resource("conf") / f"{name}.yaml").read_text(encoding="utf-8")
         print(f"facegeom {name} [key=value ...]: {COMMANDS[name]}\n\n{settings}", end="")
         return 0
+    quiet()
     reporting_errors(_run)(name, overrides)
     return 0
 

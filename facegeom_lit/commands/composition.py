@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from facegeom_lit.commands.run_name import register_resolvers
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.resources import resource
 
@@ -22,11 +23,14 @@ def compose_config(name: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         FaceGeomError: When a key or a choice does not exist; the message lists those that do.
     """
+    register_resolvers()
     conf = resource("conf")
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
         defaults = compose(name)
         try:
+            choices = [o for o in overrides if (conf / o.partition("=")[0]).is_dir()]
+            defaults = compose(name, overrides=choices)  # the keys there are follow from these
             config = compose(name, overrides=list(overrides))
             OmegaConf.resolve(config)
         except (HydraException, OmegaConfBaseException) as error:

@@ -1,4 +1,4 @@
-"""`facegeom generate`: make a face set from a recipe."""
+"""`facegeom generate`: make a face set from a recipe, or by editing given photos."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facegeom_lit.attributes import BASELINE, MEASURED, AttributeSpec
 from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.face_set import CARD, FaceSet
+from facegeom_lit.faces.folder import read_folder
 from facegeom_lit.faces.images import open_shard
 from facegeom_lit.faces.schema import SHARD_PATTERN
 from facegeom_lit.files import write_json
+from facegeom_lit.models.attribute_regressor import AttributeRegressor, measure
+from facegeom_lit.synthesis.edits import EditMaker, EditRecipe
+from facegeom_lit.synthesis.gating import Gating
+from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.recipe import Recipe, recipe_from_config
-from facegeom_lit.synthesis.writer import CONTACT_SHEET, generate, production_hash
+from facegeom_lit.synthesis.writer import CONTACT_SHEET, Producible, generate, production_hash
 
 _COUNTS = ("identities", "images_per_identity", "nodes", "first_identity")
 
@@ -31,14 +38,29 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, or the folder cannot be written.
     """
     cfg = compose_config("generate", overrides)
-    recipe = recipe_of(cfg)
-    maker = instantiate(cfg.synthesis.maker)
-    name = f"{cfg.kind}-{cfg.attribute.name}-{production_hash(recipe, maker)[:12]}"
+    editing = "editor" in cfg.synthesis
+    if editing and not any(override.startswith("gates=") for override in overrides):
+        cfg = compose_config("generate", [*overrides, "gates=default"])
+    trainer = prediction_trainer(cfg)
+    gating = Gating(instantiate(cfg.gates, _convert_="all"), cfg.keep_refused)
+    recipe: Producible
+    maker: Maker
+    if editing:
+        recipe = edit_recipe_of(cfg)
+        maker = EditMaker(recipe, instantiate(cfg.synthesis.editor))
+    else:
+        recipe = recipe_of(cfg)
+        maker = instantiate(cfg.synthesis.maker)
+    name = f"{cfg.kind}-{cfg.attribute.name}-{production_hash(recipe, maker, gating)[:12]}"
     folder = Path(cfg.output or Path(cfg.root) / name)
     found = sum(open_shard(shard).metadata.num_rows for shard in folder.glob(SHARD_PATTERN))
     started = time.perf_counter()
-    faces = generate(recipe, folder, maker)
-    seconds = time.perf_counter() - started
+    faces = generate(recipe, folder, maker, gating=gating, trainer=trainer)
+    if trainer.is_global_zero:
+        _report(folder, faces, found, time.perf_counter() - started)
+
+
+def _report(folder: Path, faces: FaceSet, found: int, seconds: float) -> None:
     result = {
         "images": len(faces),
         "identities": len(faces.classes),
@@ -47,11 +69,24 @@ def main(overrides: Sequence[str]) -> None:
         "faces_per_second": round((len(faces) - found) / seconds, 1),
         "hash": faces.hash,
     }
+    if "gates" in faces.card:
+        result |= {key: faces.card["gates"][key] for key in ("kept", "refused")}
     write_json(folder / "result.json", result)
     for key, value in result.items():
         print(f"{key}: {value}")
     print(f"contact sheet: {folder / CONTACT_SHEET}")
     print(f"output: {folder}")
+
+
+def prediction_trainer(cfg: DictConfig) -> L.Trainer:
+    """Return the trainer whose processes share the work."""
+    return instantiate(
+        cfg.trainer,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=True,  # shards are shared out by Lightning itself
+    )
 
 
 def recipe_of(cfg: DictConfig) -> Recipe:
@@ -60,6 +95,11 @@ def recipe_of(cfg: DictConfig) -> Recipe:
     Raises:
         FaceGeomError: When a value is out of range, or a key does not belong to this kind.
     """
+    if cfg.photos is not None:
+        raise FaceGeomError(
+            f"photos is given, but synthesis={cfg.synthesis.name} draws faces of its own. Choose "
+            "one that edits: prior_edit, img2img, instruct, ..."
+        )
     synthesis: Any = OmegaConf.to_container(cfg.synthesis, resolve=True)
     counts = synthesis.get(cfg.kind, {})
     for key in _COUNTS:
@@ -68,15 +108,58 @@ def recipe_of(cfg: DictConfig) -> Recipe:
         if counts and key not in counts:
             raise FaceGeomError(f"{key} has no meaning for kind={cfg.kind}; leave it out.")
         counts[key] = cfg[key]
-    target: AttributeSpec | None = None
-    if cfg.attribute.name != BASELINE:
-        values: Any = OmegaConf.to_container(cfg.attribute)
-        target = AttributeSpec.from_mapping(values)
+    target = _target(cfg)
     if cfg.measured is not None and cfg.kind != "lattice":
         raise FaceGeomError(f"measured has no meaning for kind={cfg.kind}; leave it out.")
-    if cfg.kind == "verification" and target is not None:
-        raise FaceGeomError("Faces for verification have no target; leave attribute=none.")
+    if cfg.kind in ("verification", "coverage") and target is not None:
+        raise FaceGeomError(f"Faces of kind={cfg.kind} have no target; leave attribute=none.")
     measured = cfg.measured or ([target.name] if target else MEASURED)
     return recipe_from_config(
         cfg.kind, synthesis, attribute=target, measured=tuple(measured), seed=cfg.seed
     )
+
+
+def edit_recipe_of(cfg: DictConfig) -> EditRecipe:
+    """Make the recipe of edits of given photos.
+
+    Raises:
+        FaceGeomError: When there are no photos, or a key does not belong to editing.
+    """
+    if cfg.photos is None:
+        raise FaceGeomError(
+            f"synthesis={cfg.synthesis.name} edits given photos; name them with photos=FOLDER."
+        )
+    if given := [key for key in _COUNTS if cfg[key] is not None]:
+        raise FaceGeomError(
+            f"{given[0]} has no meaning where photos are edited; use photos_per_identity and "
+            "variations."
+        )
+    target = _target(cfg)
+    photos = read_photos(cfg.photos)
+    regressor = AttributeRegressor.load(cfg.regressor)
+    return EditRecipe(
+        photos,
+        cfg.kind,
+        tuple(cfg.measured or ([target.name] if target else ())),
+        measure(regressor, photos),
+        regressor.attributes,
+        per_identity=cfg.photos_per_identity,
+        variations=cfg.variations,
+        seed=cfg.seed,
+        specs={target.name: target} if target else {},
+        image_format=cfg.synthesis.format,
+        quality=cfg.synthesis.quality,
+    )
+
+
+def read_photos(path: str) -> FaceSet:
+    """Open a face set, or identity folders of aligned crops."""
+    root = Path(path).expanduser()
+    return FaceSet.open(root) if (root / CARD).is_file() else read_folder(root)
+
+
+def _target(cfg: DictConfig) -> AttributeSpec | None:
+    if cfg.attribute.name == BASELINE:
+        return None
+    values: Any = OmegaConf.to_container(cfg.attribute)
+    return AttributeSpec.from_mapping(values)

@@ -11,6 +11,7 @@ _NOISE = (
     r".*smaller than the logging interval.*",
     r".*Checkpoint directory .* exists.*",  # that is how a run resumes
 )
+_CHATTER = ("Tip:", "GPU available", "TPU available")
 
 
 def quiet() -> None:
@@ -18,5 +19,5 @@ def quiet() -> None:
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
+        lambda record: not any(word in record.getMessage() for word in _CHATTER)
     )

@@ -28,6 +28,8 @@ def config_hash(cfg: DictConfig) -> str:
 
 def run_name(cfg: DictConfig) -> str:
     """Return e.g. `hair_color-iresnet_small-ArcFace-Invariance-seed0-1a2b3c4d`."""
+    if cfg.job != "fine_tune":
+        return f"{cfg.job}-seed{cfg.seed}-{config_hash(cfg)[:8]}"
     words = (cfg.head._target_, cfg.objective._target_)
     head, objective = (word.rsplit(".", 1)[-1] for word in words)
     parts = (cfg.attribute.name, cfg.backbone.name, head, objective, f"seed{cfg.seed}")

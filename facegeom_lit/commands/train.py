@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -40,6 +38,7 @@ from facegeom_lit.commands.record import (
 )
 from facegeom_lit.commands.sweep import note_job
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.interrupts import interruptible
 from facegeom_lit.models import (
     FaceModel,
     load_face_model,
@@ -58,7 +57,7 @@ CHECKPOINTS = "checkpoints"
 GENERATED = "facegeom_lit.training.sources.generated"
 
 
-def train(cfg: DictConfig) -> float | None:
+def run(cfg: DictConfig) -> float | None:
     """Run the main job in its own folder, or show it when it is complete already.
 
     Returns:
@@ -189,31 +188,20 @@ def _fit(
     """Measure the untouched model, train from the last checkpoint on, measure at the end."""
     before = None
     if cfg.evaluation.baseline:
-        with _interruptible(trainer):
+        with interruptible(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
         before = _latest(measuring)
     last = folder / CHECKPOINTS / "last.ckpt"
-    with _interruptible(trainer):
+    with interruptible(trainer):
         trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None)
     if trainer.fit_loop.skip:  # killed after its last checkpoint: nothing was left to train
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, WeightAveraging):
                 callback.on_train_end(trainer, module)
     if any(callback.measured_step != trainer.global_step for callback in measuring.values()):
-        with _interruptible(trainer):
+        with interruptible(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
     return Outcome(before, _latest(measuring))
-
-
-@contextmanager
-def _interruptible(trainer: L.Trainer) -> Iterator[None]:
-    """Turn Lightning's way to leave after Ctrl-C, `sys.exit(1)`, back into an interrupt."""
-    try:
-        yield
-    except SystemExit:
-        if trainer.interrupted:
-            raise KeyboardInterrupt from None
-        raise
 
 
 def _latest(measuring: dict[str, EvaluationCallback]) -> Measurements:

@@ -26,7 +26,7 @@ class Lattice:
         face_set: The images.
         curves: int64 (C, 3) per attribute: rows of the face set at a - δ, a, a + δ. In a generated
             lattice every attribute has one curve per node, in the same order of nodes, so row c of
-            two attributes shares its middle image.
+            two attributes shares its middle image (unless gates refused some).
         identity: Identity of each curve, per attribute.
     """
 
@@ -48,8 +48,8 @@ class Lattice:
             attributes: Which attributes; default: all that move, in order of appearance.
 
         Raises:
-            FaceGeomError: When there is no node, an attribute never moves, a step is missing or
-                comes twice.
+            FaceGeomError: When there is no node, an attribute never moves, a step comes twice or
+                is missing. (Where gates refused images, curves that lack one are left out.)
         """
         nodes: dict[tuple[str, int], dict[tuple[str, int], int]] = defaultdict(dict)
         columns = (
@@ -73,18 +73,23 @@ class Lattice:
         if unknown := [name for name in attributes or () if name not in moved]:
             raise FaceGeomError(f"No curve along {unknown[0]!r}. Curves: {', '.join(moved)}.")
 
-        curves, identity = {}, {}
+        curves: dict[str, Tensor] = {}
+        identity: dict[str, list[str]] = {}
         for name in attributes or moved:
             wanted = ((name, 0), ("", 1), (name, 2))
+            found: list[list[int]] = []
+            identity[name] = []
             for (who, node), rows in nodes.items():
-                for moving, step in wanted:
-                    if (moving, step) not in rows:
-                        raise FaceGeomError(
-                            f"Lattice: identity {who!r}, node {node}, attribute {name!r} has no "
-                            f"step {step}. Make the face set again, or leave that node out."
-                        )
-            curves[name] = torch.tensor([[rows[key] for key in wanted] for rows in nodes.values()])
-            identity[name] = [who for who, _ in nodes]
+                missing = [key for key in wanted if key not in rows]
+                if not missing:
+                    found.append([rows[key] for key in wanted])
+                    identity[name].append(who)
+                elif "gates" not in face_set.card:
+                    raise FaceGeomError(
+                        f"Lattice: identity {who!r}, node {node}, attribute {name!r} has no step "
+                        f"{missing[0][1]}. Make the face set again, or leave that node out."
+                    )
+            curves[name] = torch.tensor(found, dtype=torch.int64).reshape(-1, 3)
         return cls(face_set, curves, identity)
 
     @classmethod

@@ -37,22 +37,14 @@ def draw_run(folder: Path, data: RunData, target: AttributeSpec | None, models: 
     figures = folder / "figures"
     name = target.name if target else None
     lattice_figure(figures / "lattice.png", data.lattice)
+    for further, lattice in data.further_lattices.items():
+        lattice_figure(figures / f"{further}_lattice.png", lattice)
     training_faces_figure(figures / "training_faces.png", data.train, name)
     series = read_metrics(folder / "csv")
     training_figure(figures / "training.png", series, name, data.verification_set)
-    if found := _of_kind(models, AttributeGeometry.kind):
-        energies = {model: _values(m, "energy") for model, m in found.items()}
-        panels = {
-            "energy (1 = no common direction)": energies,
-            "response (in units of the identity's spread)": {
-                model: _values(m, "response") for model, m in found.items()
-            },
-            "plain response: mean |v|": {
-                model: _values(m, "response_raw") for model, m in found.items()
-            },
-        }
-        attribute_figure(figures / "attributes.png", panels, name)
-        violin_figure(figures / "energy_violins.png", energies, name)
+    for prefix in ("", *(f"{further}_" for further in data.further_lattices)):
+        if found := _of_kind(models, f"{prefix}{AttributeGeometry.kind}"):
+            _draw_geometry(figures, prefix, found, name)
     if found := _of_kind(models, Verification.kind):
         curves = {model: _roc(m) for model, m in found.items()}
         roc_figure(figures / "verification.png", curves, data.verification_set)
@@ -60,6 +52,24 @@ def draw_run(folder: Path, data: RunData, target: AttributeSpec | None, models: 
         for model, measurement in found.items():
             title = f"rank-1 on unseen identities, {model} fine-tuning"
             alignment_figure(figures / f"alignment_{model}.png", _rank1(measurement), title)
+
+
+def _draw_geometry(
+    figures: Path, prefix: str, found: Mapping[str, Measurement], target: str | None
+) -> None:
+    """Draw what one lattice says of every attribute."""
+    energies = {model: _values(m, "energy") for model, m in found.items()}
+    panels = {
+        "energy (1 = no common direction)": energies,
+        "response (in units of the identity's spread)": {
+            model: _values(m, "response") for model, m in found.items()
+        },
+        "plain response: mean |v|": {
+            model: _values(m, "response_raw") for model, m in found.items()
+        },
+    }
+    attribute_figure(figures / f"{prefix}attributes.png", panels, target)
+    violin_figure(figures / f"{prefix}energy_violins.png", energies, target)
 
 
 def _of_kind(models: Models, kind: str) -> dict[str, Measurement]:

@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 Record = Mapping[str, Any]
-SECTIONS = ("val/energy/", "val/response/", "val/response_raw/", "val/verify/", "val/align/")
+SECTIONS = (
+    "val/energy/",
+    "val/response/",
+    "val/response_raw/",
+    "val/exact_energy/",
+    "val/exact_response/",
+    "val/verify/",
+    "val/align/",
+)
 
 
 def number(value: float | None, digits: int = 3) -> str:

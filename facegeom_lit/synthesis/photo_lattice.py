@@ -7,7 +7,6 @@ from which both steps stay within the range.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ class PhotoRecipe:
         self._nodes = [
             (photos.classes[label], node, row)
             for label, rows in rows_by_identity(photos.labels).items()
-            for node, row in enumerate(_spread(rows, nodes))
+            for node, row in enumerate(spread(rows, nodes))
         ]
         self._middle = {
             name: min(max(spec.default, spec.centers[0]), spec.centers[1])
@@ -89,7 +88,7 @@ class PhotoRecipe:
             "photos": self._photos.hash,
             "rows": [row for _, _, row in self._nodes],
             "measured": list(self.measured),
-            "specs": {name: asdict(spec) for name, spec in self.specs.items()},
+            "specs": {name: spec.to_dict() for name, spec in self.specs.items()},
             "image_format": self.image_format,
         }
 
@@ -137,8 +136,12 @@ class PhotoMaker:
             apply_all(self._photos.image(s.identity_seed), s.attributes, s.seed) for s in samples
         ]
 
+    def original(self, sample: Sample) -> NDArray[np.uint8]:
+        """Return the photo."""
+        return self._photos.image(sample.identity_seed)
 
-def _spread(rows: Tensor, count: int) -> list[int]:
+
+def spread(rows: Tensor, count: int) -> list[int]:
     """Return at most `count` of the rows, evenly spread."""
     chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return [int(rows[index]) for index in chosen]

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from statistics import NormalDist
 from typing import Any, Literal, get_args
@@ -15,7 +15,8 @@ from facegeom_lit.attributes import MEASURED, AttributeSpec, vocabulary
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat
 
-RecipeKind = Literal["training", "lattice"]
+RecipeKind = Literal["training", "lattice", "coverage"]
+_WITHOUT = 0.5  # share of a coverage set's images without what a face may lack: glasses, beard
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,14 @@ class Recipe:
     recipe. `training` gives each person images spread evenly over the targeted attribute's range;
     `lattice` gives each person nodes, each with one middle image and two images along every
     measured attribute (Leroy et al., ICML 2025, with the middle image shared by the attributes).
+    `coverage` draws every facial attribute over its whole range, independently for each image, so
+    that nothing goes with anything else: what a generator or a regressor learns attributes from.
 
     Args:
-        kind: `training` (also for verification sets) or `lattice`.
+        kind: `training` (also for verification sets), `lattice` or `coverage`.
         identities: Number of people.
         first_identity: Number of the first; sets that must not share people start apart.
-        images_per_identity: Images of each person (`training`).
+        images_per_identity: Images of each person (`training`, `coverage`).
         nodes: Nodes of each person (`lattice`).
         attribute: The targeted attribute (`training`), None for none.
         measured: The attributes that move (`lattice`).
@@ -134,7 +137,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return what decides the images, the attributes' ranges and steps included."""
         persistent = {name: list(pair) for name, pair in self.persistent.items()}
-        specs = {name: asdict(spec) for name, spec in self.specs.items()}
+        specs = {name: spec.to_dict() for name, spec in self.specs.items()}
         changed = {"measured": list(self.measured), "persistent": persistent, "specs": specs}
         return {**{f.name: getattr(self, f.name) for f in fields(self)}, **changed}
 
@@ -153,8 +156,12 @@ class Recipe:
 
     def _identity_samples(self, position: int) -> Iterator[Sample]:
         number = self.first_identity + position
-        make = self._lattice_samples if self.kind == "lattice" else self._training_samples
-        return make(f"r{number:06d}", number, self._person(number))
+        makers = {
+            "lattice": self._lattice_samples,
+            "training": self._training_samples,
+            "coverage": self._coverage_samples,
+        }
+        return makers[self.kind](f"r{number:06d}", number, self._person(number))
 
     def _training_samples(
         self, name: str, number: int, person: dict[str, float]
@@ -195,6 +202,20 @@ class Recipe:
                     moved = min(max(values[moving] + (step - 1) * spec.step, spec.low), spec.high)
                     yield Sample(name, number, {**values, moving: moved}, seed, node, moving, step)
 
+    def _coverage_samples(
+        self, name: str, number: int, person: dict[str, float]
+    ) -> Iterator[Sample]:
+        for image in range(self.images_per_identity):
+            key = f"{self.seed}/{number}/{image}"
+            values = {}
+            for spec in self.specs.values():
+                values[spec.name] = spec.default
+                lacking = spec.default == spec.low and _uniform(f"{key}/{spec.name}?") < _WITHOUT
+                if spec.kind == "facial" and not lacking:
+                    share = _uniform(f"{key}/{spec.name}")
+                    values[spec.name] = spec.low + share * (spec.high - spec.low)
+            yield Sample(name, number, values, _seed(key))
+
     def _person(self, number: int) -> dict[str, float]:
         """Return the values that belong to a person; other attributes are at their default."""
         values = {}
@@ -223,7 +244,7 @@ def recipe_from_config(
     """Make a recipe from the `synthesis` configuration group.
 
     Args:
-        kind: Which of its sets: `training`, `lattice` or `verification`.
+        kind: Which of its sets: `training`, `lattice`, `verification` or `coverage`.
         synthesis: The group; its entry `kind` counts people and images.
         attribute: The targeted attribute of a training set. Its range and step count instead of the
             vocabulary's, in a lattice too.
@@ -233,11 +254,11 @@ def recipe_from_config(
     Raises:
         FaceGeomError: When the kind is unknown or a value is out of range.
     """
-    kinds = ("training", "lattice", "verification")
+    kinds = ("training", "lattice", "verification", "coverage")
     if kind not in kinds:
         raise FaceGeomError(f"kind must be one of {', '.join(kinds)}, got {kind!r}.")
     return Recipe(
-        kind="lattice" if kind == "lattice" else "training",
+        kind="training" if kind == "verification" else kind,  # type: ignore[arg-type]
         **{str(name): value for name, value in synthesis[kind].items()},
         attribute=attribute.name if attribute and kind == "training" else None,
         measured=tuple(measured) if kind == "lattice" else (),

@@ -10,20 +10,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from tqdm import tqdm
+import lightning as L
 
 from facegeom_lit import __version__
 from facegeom_lit.attributes import AttributeSpec
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat, encode
 from facegeom_lit.faces.face_set import CARD, FaceSet
+from facegeom_lit.faces.images import open_shard
 from facegeom_lit.faces.schema import SHARD_PATTERN, shard_name, write_shard
 from facegeom_lit.files import atomic_path, read_json, write_json
 from facegeom_lit.synthesis.contact_sheet import contact_sheet
+from facegeom_lit.synthesis.gating import Gating, counts, gate_facts
+from facegeom_lit.synthesis.generation import make_shards, single_process
 from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.recipe import Sample
 
 CONTACT_SHEET = "contact_sheet.png"
+REFUSED = "refused"
+"""Folder of what the gates refused, in shards like the others; `split` says why."""
+
+_NO_GATES = Gating()
 _SHARD_ROWS = 256  # some seconds of work: what an interruption can cost
 _CALL_ROWS = 64  # between two steps of the progress bar
 _STALE_SECONDS = 5.0  # without a byte written: nobody is writing any more
@@ -62,14 +69,15 @@ class Producible(Protocol):
         """Return the images `start` … `stop` - 1."""
 
 
-def production(recipe: Producible, maker: Maker) -> dict[str, Any]:
-    """Return all that decides the images: recipe, attributes, maker and its version."""
-    return {**recipe.to_dict(), "maker": maker.name, "maker_version": maker.version}
+def production(recipe: Producible, maker: Maker, gating: Gating = _NO_GATES) -> dict[str, Any]:
+    """Return all that decides the images: recipe, attributes, maker and its version, gates."""
+    made = {**recipe.to_dict(), "maker": maker.name, "maker_version": maker.version}
+    return {**made, "gates": gating.versions} if gating else made
 
 
-def production_hash(recipe: Producible, maker: Maker) -> str:
+def production_hash(recipe: Producible, maker: Maker, gating: Gating = _NO_GATES) -> str:
     """Return the SHA-256 of `production`."""
-    text = json.dumps(production(recipe, maker), sort_keys=True)
+    text = json.dumps(production(recipe, maker, gating), sort_keys=True)
     return sha256(text.encode()).hexdigest()
 
 
@@ -80,11 +88,13 @@ def generate(
     progress: bool = True,
     *,
     shard_rows: int = _SHARD_ROWS,
+    gating: Gating = _NO_GATES,
+    trainer: L.Trainer | None = None,
 ) -> FaceSet:
     """Make the face set, or what is missing of it.
 
-    Each shard appears whole or not at all. After Ctrl-C, a crash or a full disk the same call
-    continues, and the content hash is that of an undisturbed run.
+    Each shard appears whole or not at all. After Ctrl-C, `kill -9` or a full disk the same call
+    continues, and the content hash is that of an undisturbed run, on any number of processes.
 
     Args:
         recipe: What to make.
@@ -92,50 +102,56 @@ def generate(
         maker: Makes the images.
         progress: Show a progress bar with faces per second.
         shard_rows: Images in a shard; rounded so that a lattice node is never cut.
+        gating: Refuses images that are not what was asked for.
+        trainer: Whose processes share the work (`Trainer.predict`); None: this process alone.
 
     Returns:
         The face set, opened.
 
     Raises:
-        FaceGeomError: When the folder holds something else, or cannot be written.
+        FaceGeomError: When the folder holds something else, or cannot be written, or the gates
+            refused everything.
         KeyboardInterrupt: On Ctrl-C, with a message that says how to go on.
     """
     folder = Path(folder)
-    wanted = production_hash(recipe, maker)
-    card = _claim(folder, wanted, recipe, maker, shard_rows)
+    trainer = trainer or single_process()
+    card = _claim(folder, recipe, maker, gating, shard_rows)
     rows = card["shard_rows"]
-    shards = [folder / shard_name(n) for n in range(-(-len(recipe) // rows))]
+    sizes = [min(rows, len(recipe) - start) for start in range(0, len(recipe), rows)]
+    shards = [folder / shard_name(number) for number in range(len(sizes))]
     if card["complete"] and all(shard.exists() for shard in shards):
         return FaceSet.open(folder)
-    done = sum(min(rows, len(recipe) - n * rows) for n, s in enumerate(shards) if s.exists())
-    bar = tqdm(
-        total=len(recipe), initial=done, unit="face", desc=recipe.split, disable=not progress
-    )
+
+    def make(number: int, advance: Callable[[int], object]) -> None:
+        samples = recipe.samples(number * rows, (number + 1) * rows)
+        kept, refused = _make(samples, recipe, maker, gating, advance)
+        if gating:
+            write_shard(folder / REFUSED / shard_name(number), refused, tuple(recipe.specs))
+        write_shard(shards[number], kept, tuple(recipe.specs))
+
     try:
-        with bar:
-            for number, shard in enumerate(shards):
-                if not shard.exists():
-                    samples = recipe.samples(number * rows, (number + 1) * rows)
-                    made = _make(samples, recipe, maker, bar.update)
-                    write_shard(shard, made, tuple(recipe.specs))
-        return _finish(folder, recipe, maker, card)
+        make_shards(trainer, folder, sizes, make, recipe.split, progress)
     except KeyboardInterrupt:
         complete = sum(shard.exists() for shard in shards)
         raise KeyboardInterrupt(
             f"Interrupted: {complete} of {len(shards)} shards of {folder} are complete. Run the "
             "same command again to continue."
         ) from None
+    if trainer.is_global_zero:
+        _finish(folder, recipe, maker, gating, card)
+    trainer.strategy.barrier("the face set is complete")
+    return FaceSet.open(folder)
 
 
 def _claim(
-    folder: Path, wanted: str, recipe: Producible, maker: Maker, shard_rows: int
+    folder: Path, recipe: Producible, maker: Maker, gating: Gating, shard_rows: int
 ) -> dict[str, Any]:
     """Take the folder for this production; return its card, new or found there.
 
     Raises:
         FaceGeomError: When the folder holds another face set.
     """
-    here = production(recipe, maker)
+    wanted, here = production_hash(recipe, maker, gating), production(recipe, maker, gating)
     if not (folder / CARD).exists():
         if any(folder.glob(SHARD_PATTERN)):
             raise FaceGeomError(
@@ -167,28 +183,40 @@ def _claim(
 
 
 def _make(
-    samples: Sequence[Sample], recipe: Producible, maker: Maker, advance: Callable[[int], object]
-) -> list[dict[str, Any]]:
-    """Make the rows of one shard."""
-    rows = []
+    samples: Sequence[Sample],
+    recipe: Producible,
+    maker: Maker,
+    gating: Gating,
+    advance: Callable[[int], object],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Make the rows of one shard: those that are kept, and those that are refused."""
+    kept: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
     step = max(1, _CALL_ROWS // recipe.unit) * recipe.unit
     for start in range(0, len(samples), step):
         part = samples[start : start + step]
-        for sample, image in zip(part, maker.render(part), strict=True):
+        images = maker.render(part)
+        reasons = gating.verdicts(part, images, maker)
+        for sample, image, reason in zip(part, images, reasons, strict=True):
             row = {name: getattr(sample, name) for name in ("identity", "node", "moving", "step")}
-            row |= {"seed": sample.seed, "split": recipe.split, "source": maker.name}
-            row["image"] = encode(image, recipe.image_format, recipe.quality)
-            rows.append(row | sample.attributes)
+            row |= {"seed": sample.seed, "split": reason or recipe.split, "source": maker.name}
+            if not reason or gating.keep_refused:
+                row["image"] = encode(image, recipe.image_format, recipe.quality)
+            (refused if reason else kept).append(row | sample.attributes)
         advance(len(part))
-    return rows
+    return kept, refused
 
 
-def _finish(folder: Path, recipe: Producible, maker: Maker, card: dict[str, Any]) -> FaceSet:
+def _finish(
+    folder: Path, recipe: Producible, maker: Maker, gating: Gating, card: dict[str, Any]
+) -> None:
     """Write the contact sheet and, last of all, the card that says the set is complete."""
     for leftover in folder.glob(".*.part*"):  # of a killed process
         if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
             leftover.unlink(missing_ok=True)
     card |= {"complete": True, "rows": len(recipe), "source": maker.name}
+    if gating:
+        card |= _gated(folder, gating)
     faces = FaceSet.from_shards(folder, card)
     with atomic_path(folder / CONTACT_SHEET) as temporary:
         contact_sheet(faces).save(temporary)
@@ -204,4 +232,27 @@ def _finish(folder: Path, recipe: Producible, maker: Maker, card: dict[str, Any]
         "versions": {"facegeom_lit": __version__, **{name: version(name) for name in packages}},
     }
     write_json(folder / CARD, card)
-    return FaceSet.open(folder)
+
+
+def _gated(folder: Path, gating: Gating) -> dict[str, Any]:
+    """Return the number of rows that were kept, and what was refused and why, by attribute.
+
+    Raises:
+        FaceGeomError: When nothing was kept.
+    """
+    kept, refused = (
+        [
+            (row["moving"], row["split"])
+            for shard in sorted(place.glob(SHARD_PATTERN))
+            for row in open_shard(shard).read(columns=["moving", "split"]).to_pylist()
+        ]
+        for place in (folder, folder / REFUSED)
+    )
+    if not kept:
+        raise FaceGeomError(
+            f"{folder}: the gates refused all {len(refused)} images: {counts(refused)}. Loosen "
+            "them (gates.<name>.…), choose other strengths, or gates=none."
+        )
+    by_attribute = {name: sum(n.values()) for name, n in counts(kept).items()}
+    facts = {"kept": by_attribute, "refused": counts(refused), "settings": gate_facts(gating)}
+    return {"rows": len(kept), "gates": facts}

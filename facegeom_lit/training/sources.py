@@ -5,8 +5,8 @@ Each source is a choice of the `data` config group and gives the same `RunData`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ from facegeom_lit.faces.folder import read_csv, read_folder
 from facegeom_lit.faces.identities import check_identities, drop_small_identities
 from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.synthesis.cached import prepare_face_set
+from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.photo_lattice import PhotoMaker, PhotoRecipe
 from facegeom_lit.synthesis.recipe import recipe_from_config
+
+EXACT = "exact"
+"""Name of the lattice whose attributes the renderer knows exactly, beside another generator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class RunData:
         lattice: The lattice that the geometry is measured on.
         lattice_set: Name of its face set in `evaluation`.
         verification_set: Name of the set for verification and cross-model alignment.
+        further_lattices: More lattices by the name of their set in `evaluation`.
         augment: An image attribute to move on the training images on the fly; None where the
             training faces hold their variations already.
         notes: What a reader of the results must know, such as people left out.
@@ -45,6 +50,7 @@ class RunData:
     lattice: Lattice
     lattice_set: str
     verification_set: str
+    further_lattices: Mapping[str, Lattice] = field(default_factory=dict)
     augment: AttributeSpec | None = None
     notes: tuple[str, ...] = ()
 
@@ -74,17 +80,22 @@ def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
     root = Path(cfg.paths.cache) / "facesets"
     measured = measured_attributes(cfg, target)
 
-    def prepare(kind: str, **choices: Any) -> FaceSet:
+    def prepare(kind: str, by: Maker = maker, **choices: Any) -> FaceSet:
         recipe = recipe_from_config(kind, cfg.synthesis, attribute=target, **choices)
-        return prepare_face_set(recipe, maker, root)
+        return prepare_face_set(recipe, by, root)
 
-    lattice_faces = prepare("lattice", measured=measured)
+    evaluation = {"lattice": prepare("lattice", measured=measured)}
+    if cfg.synthesis.exact is not None:
+        exact_maker = instantiate(cfg.synthesis.exact)
+        evaluation[EXACT] = prepare("lattice", exact_maker, measured=measured)
+    lattices = {name: Lattice.from_face_set(faces) for name, faces in evaluation.items()}
     return RunData(
         train=prepare("training", seed=cfg.seed),
-        evaluation={"lattice": lattice_faces, "verification": prepare("verification")},
-        lattice=Lattice.from_face_set(lattice_faces),
+        evaluation=evaluation | {"verification": prepare("verification")},
+        lattice=lattices.pop("lattice"),
         lattice_set="lattice",
         verification_set="verification",
+        further_lattices=lattices,
     )
 
 

@@ -50,7 +50,10 @@ def test_generate_lattice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["attribute=agee"], "Could not find 'attribute/agee'"),
         (["identites=3"], "Unknown key 'identites'. Did you mean 'identities'? Keys: kind, "),
         (["synthesis.formt=png"], "Unknown key 'synthesis.formt'. Did you mean 'format'?"),
-        (["kind=test"], "kind must be one of training, lattice, verification, got 'test'"),
+        (
+            ["kind=test"],
+            "kind must be one of training, lattice, verification, coverage, got 'test'",
+        ),
         (["nodes=3"], "nodes has no meaning for kind=training"),
         (["measured=[age]"], "measured has no meaning for kind=training"),
         (["kind=verification", "attribute=age"], "leave attribute=none"),

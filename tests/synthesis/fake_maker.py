@@ -20,6 +20,9 @@ class FakeMaker:
         self.made += len(samples)
         return [self._one(sample) for sample in samples]
 
+    def original(self, sample: Sample) -> None:
+        return None
+
     def _one(self, sample: Sample) -> np.ndarray:
         grain = np.random.default_rng(sample.seed).integers(0, 50, (16, 16, 3), dtype=np.uint8)
         return (grain + int(sample.attributes["age"])).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.synthesis import maker
+from facegeom_lit.synthesis import processes
 from facegeom_lit.synthesis.maker import RendererMaker
 from facegeom_lit.synthesis.photometric import apply
 from facegeom_lit.synthesis.recipe import Recipe
@@ -18,10 +18,8 @@ def test_samples_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
     samples = Recipe("lattice", 1, nodes=2, measured=("pose", "brightness", "noise")).samples()
     two = RendererMaker(processes=2)
     rendered: list[int] = []
-    render = two._render_faces
-    monkeypatch.setattr(
-        two, "_render_faces", lambda part: rendered.append(len(part)) or render(part)
-    )
+    render = two.faces
+    monkeypatch.setattr(two, "faces", lambda part: rendered.append(len(part)) or render(part))
     together = two.render(samples)
     assert rendered == [2 * 3]  # middle and two poses of each node: the rest is photometric
     for sample, image in zip(samples, together, strict=True):
@@ -44,10 +42,10 @@ def test_bytes_repeat(tmp_path: Path) -> None:
 
 
 def test_the_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maker.os, "cpu_count", lambda: 128)
-    monkeypatch.setattr(maker.os, "sched_getaffinity", lambda pid: {5, 70}, raising=False)
-    assert RendererMaker(None).processes == 2
-    monkeypatch.delattr(maker.os, "sched_getaffinity")
-    assert RendererMaker(None).processes == 128
+    monkeypatch.setattr(processes.os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(processes.os, "sched_getaffinity", lambda pid: {5, 70}, raising=False)
+    assert RendererMaker(None)._processes.count == 2
+    monkeypatch.delattr(processes.os, "sched_getaffinity")
+    assert RendererMaker(None)._processes.count == 128
     with pytest.raises(FaceGeomError, match="processes must be positive, got 0"):
         RendererMaker(0)
