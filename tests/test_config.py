@@ -30,8 +30,7 @@ def composed(*overrides: str, name: str = "config"):
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes(choice: str) -> None:
-    group = choice.partition("=")[0]
-    cfg = composed(choice, name="generate" if group == "gates" else "config")
+    cfg = composed(choice)
     assert cfg.seed >= 0
 
 

@@ -29,6 +29,28 @@ NUMBERS: Mapping[str, tuple[bool, float, float]] = {
     "training.images_per_identity": (True, 2, INFINITE),
     "training.evaluation_batch": (True, 1, INFINITE),
     "training.workers": (True, 0, INFINITE),
+    # of some jobs only
+    "prior.code_dim": (True, 1, INFINITE),
+    "prior.cache_mib": (True, 0, INFINITE),
+    "prior.autoencoder.epochs": (True, 1, INFINITE),
+    "prior.autoencoder.batch_size": (True, 1, INFINITE),
+    "prior.autoencoder.lr": (False, 1e-12, INFINITE),
+    "prior.autoencoder.warmup_steps": (True, 0, INFINITE),
+    "prior.autoencoder.perceptual": (False, 0, INFINITE),
+    "prior.autoencoder.latent_noise": (False, 0, INFINITE),
+    "prior.autoencoder.latent_weight": (False, 0, INFINITE),
+    "prior.flow.epochs": (True, 1, INFINITE),
+    "prior.flow.batch_size": (True, 1, INFINITE),
+    "prior.flow.lr": (False, 1e-12, INFINITE),
+    "prior.flow.warmup_steps": (True, 0, INFINITE),
+    "prior.flow.ema": (False, 0, 1),
+    "prior.flow.drop_identity": (False, 0, 1),
+    "prior.flow.drop_attributes": (False, 0, 1),
+    "regressor.epochs": (True, 1, INFINITE),
+    "regressor.batch_size": (True, 1, INFINITE),
+    "regressor.lr": (False, 1e-12, INFINITE),
+    "regressor.warmup_steps": (True, 0, INFINITE),
+    "regressor.weight_decay": (False, 0, INFINITE),
     # of some data sources only
     "data.judge_every": (True, 2, INFINITE),
     "data.lattice_nodes": (True, 2, INFINITE),
@@ -57,7 +79,8 @@ def check_config(cfg: DictConfig) -> None:
         raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
     for key, (whole, low, high) in NUMBERS.items():
         parent, _, name = key.rpartition(".")
-        if name in (OmegaConf.select(cfg, parent) if parent else cfg):
+        node = OmegaConf.select(cfg, parent) if parent else cfg
+        if node is not None and name in node:
             _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
     for key in SWITCHES:
         if not isinstance(OmegaConf.select(cfg, key), bool):

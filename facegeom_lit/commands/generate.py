@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from facegeom_lit.attributes import BASELINE, MEASURED, AttributeSpec
 from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.faces.face_set import CARD, FaceSet
-from facegeom_lit.faces.folder import read_folder
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.folder import read_photos
 from facegeom_lit.faces.images import open_shard
 from facegeom_lit.faces.schema import SHARD_PATTERN
 from facegeom_lit.files import write_json
@@ -38,14 +38,11 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, or the folder cannot be written.
     """
     cfg = compose_config("generate", overrides)
-    editing = "editor" in cfg.synthesis
-    if editing and not any(override.startswith("gates=") for override in overrides):
-        cfg = compose_config("generate", [*overrides, "gates=default"])
     trainer = prediction_trainer(cfg)
     gating = Gating(instantiate(cfg.gates, _convert_="all"), cfg.keep_refused)
     recipe: Producible
     maker: Maker
-    if editing:
+    if "editor" in cfg.synthesis:
         recipe = edit_recipe_of(cfg)
         maker = EditMaker(recipe, instantiate(cfg.synthesis.editor))
     else:
@@ -150,12 +147,6 @@ def edit_recipe_of(cfg: DictConfig) -> EditRecipe:
         image_format=cfg.synthesis.format,
         quality=cfg.synthesis.quality,
     )
-
-
-def read_photos(path: str) -> FaceSet:
-    """Open a face set, or identity folders of aligned crops."""
-    root = Path(path).expanduser()
-    return FaceSet.open(root) if (root / CARD).is_file() else read_folder(root)
 
 
 def _target(cfg: DictConfig) -> AttributeSpec | None:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import lightning as L
 import torch
@@ -37,7 +37,11 @@ from facegeom_lit.models import FaceModel, load_face_model, weights_hash
 from facegeom_lit.models.embed import embed_cached, model_hash
 from facegeom_lit.reporting.run_record import versions
 from facegeom_lit.synthesis.prior.conditions import AttributeScale
-from facegeom_lit.synthesis.prior.identity_space import IdentitySpace, other_image_templates
+from facegeom_lit.synthesis.prior.identity_space import (
+    IdentityKind,
+    IdentitySpace,
+    other_image_templates,
+)
 from facegeom_lit.synthesis.prior.latent_scale import LatentScale
 from facegeom_lit.synthesis.prior.pipeline import FacePrior
 from facegeom_lit.training.prior.autoencoder import AutoencoderModule
@@ -57,6 +61,11 @@ def run(cfg: DictConfig) -> None:
     check_config(cfg)
     if cfg.prior is None:
         raise FaceGeomError("job=prior needs the group prior; use experiment=prior.")
+    if cfg.prior.identity not in get_args(IdentityKind):
+        raise FaceGeomError(
+            f"prior.identity must be one of {', '.join(get_args(IdentityKind))}, got "
+            f"{cfg.prior.identity!r}."
+        )
     if not (folder / PRIOR).is_dir():
         L.seed_everything(cfg.seed, workers=True, verbose=False)
         faces = given_or_rendered(cfg, cfg.prior.faces)
@@ -89,6 +98,7 @@ def fitted_autoencoder(cfg: DictConfig, faces: FaceSet, model: FaceModel) -> Aut
         perceptual=choices.perceptual,
         latent_noise=choices.latent_noise,
         latent_weight=choices.latent_weight,
+        seed=cfg.seed,
     )
     data = FaceDataset(faces, cache_mib=cfg.prior.cache_mib)
     fit(cfg, kept.with_name(f".{kept.name}"), "autoencoder", module, data, choices)
@@ -156,10 +166,6 @@ def identity_codes(
         space = IdentitySpace()
         people = space.draw([int(name.lstrip("r")) for name in faces.classes])
         return space, people[faces.labels]
-    if cfg.prior.identity != "embeddings":
-        raise FaceGeomError(
-            f"prior.identity must be rendered or embeddings, got {cfg.prior.identity!r}."
-        )
     check_identities(faces, 2)
     embeddings = embed_cached(model, faces, Path(cfg.paths.cache) / "embeddings")
     templates = other_image_templates(embeddings, faces.labels)

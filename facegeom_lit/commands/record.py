@@ -78,6 +78,7 @@ def make_record(
         "config": OmegaConf.to_container(cfg, resolve=True),
         "weights": dict(began),
         "face_sets": face_set_hashes(data),
+        "maker_version": data.train.card.get("production", {}).get("maker_version"),
         "versions": versions(),
     }
 

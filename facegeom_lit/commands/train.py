@@ -95,14 +95,17 @@ def _check_unchanged(
     target: AttributeSpec | None,
     start: FaceModel,
 ) -> None:
-    """Refuse to show a complete run whose weights, card or photos have changed since.
+    """Refuse to show a complete run whose weights, card or faces have changed since.
 
-    Generated faces follow from the configuration and are not looked at again.
+    Generated faces follow from the configuration and their maker: they are not made again.
     """
     changed = []
     if record["weights"]["model_before"] != model_hash(start):
         changed.append("weights or card")
-    if cfg.data._target_ != GENERATED:
+    if cfg.data._target_ == GENERATED:
+        if record["maker_version"] != instantiate(cfg.synthesis.maker).version:
+            changed.append("makers of faces")
+    else:
         data: RunData = instantiate(cfg.data)(cfg, target)
         if record["face_sets"] != face_set_hashes(data):
             changed.append("faces")

@@ -13,7 +13,7 @@ from typing import Any
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.dataset import CROP_SIZE
-from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.face_set import CARD, FaceSet
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"})
 
@@ -56,6 +56,12 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
             stacklevel=2,
         )
     return _checked(FaceSet.from_rows(rows, folder=root, card={"source": str(root)}), verify)
+
+
+def read_photos(root: str | Path) -> FaceSet:
+    """Open a face set (`FaceSet.open`), or read identity folders (`read_folder`)."""
+    root = Path(root).expanduser()
+    return FaceSet.open(root) if (root / CARD).is_file() else read_folder(root)
 
 
 def read_csv(

@@ -12,12 +12,18 @@ from tqdm import tqdm
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.synthesis.gating import Gating
 from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.writer import Producible, generate, production_hash
 
 
 def prepare_face_set(
-    recipe: Producible, maker: Maker, root: str | Path, *, progress: bool = True
+    recipe: Producible,
+    maker: Maker,
+    root: str | Path,
+    *,
+    progress: bool = True,
+    gating: Gating | None = None,
 ) -> FaceSet:
     """Open `root/<split>-<production hash>`, making what is missing of it first.
 
@@ -29,15 +35,17 @@ def prepare_face_set(
         maker: What makes it.
         root: Folder of all face sets, e.g. a run's cache.
         progress: Show a progress bar where there is something to make, and say who waits.
+        gating: Refuses images that are not what was asked for.
 
     Raises:
         FaceGeomError: When the set cannot be written.
     """
-    folder = Path(root) / f"{recipe.split}-{production_hash(recipe, maker)[:12]}"
+    gating = gating or Gating()
+    folder = Path(root) / f"{recipe.split}-{production_hash(recipe, maker, gating)[:12]}"
     with suppress(FaceGeomError):  # not there or not complete; if damaged, `generate` says so
         return FaceSet.open(folder)
     with _alone(folder, progress):
-        return generate(recipe, folder, maker, progress)
+        return generate(recipe, folder, maker, progress, gating=gating)
 
 
 @contextmanager

@@ -121,11 +121,12 @@ def folder(
     if target is not None and target.kind != "image":
         raise FaceGeomError(
             f"attribute={target.name} is a facial attribute, which data=folder cannot move on "
-            "given photos. Choose an image attribute (brightness, contrast, hue, ...) or none, or "
-            "data=labelled with a table of measured values."
+            "given photos. Choose an image attribute (brightness, contrast, hue, ...) or none, "
+            "data=edited with an editor (synthesis=prior_edit, ...), or data=labelled with a table "
+            "of measured values."
         )
     _check_range(target)
-    faces = _enough_images(read_folder(root), min_images)
+    faces = enough_images(read_folder(root), min_images)
     train, judge = split_identities(faces, judge_every)
     measured = [n for n in measured_attributes(cfg, target) if attribute(n).kind == "image"]
     if not measured:
@@ -176,7 +177,7 @@ def labelled(
             "+data.columns.illumination=COLUMN for example, and choose it with attribute=."
         )
     base = Path(root).expanduser()
-    faces = _enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
+    faces = enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
     train, judge = split_identities(faces, judge_every)
     lattice = Lattice.from_values(judge, target.name, tuple(fixed), max_span)
     return RunData(
@@ -200,7 +201,7 @@ def _check_range(target: AttributeSpec | None) -> None:
         )
 
 
-def _enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
+def enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
     """Leave out identities with fewer images than `minimum`; None refuses single images."""
     if minimum is not None:
         return drop_small_identities(faces, minimum)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from commands.launch import ENVIRONMENT, ROOT, command, record, train
 from PIL import Image
+from synthesis.prior.tiny import save_tiny_prior
 
 from facegeom_lit.attributes import MEASURED
 from facegeom_lit.models import load_face_model, weights_hash
@@ -19,7 +20,13 @@ from facegeom_lit.synthesis.maker import RendererMaker
 from facegeom_lit.synthesis.recipe import Recipe
 
 pytestmark = pytest.mark.slow
-LONG = ("debug=fdr", "trainer.max_epochs=40", "trainer.check_val_every_n_epoch=40", "seed=3")
+LONG = (
+    "debug=fdr",
+    "synthesis=renderer",
+    "trainer.max_epochs=40",
+    "trainer.check_val_every_n_epoch=40",
+    "seed=3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +43,7 @@ def fast_run(output: Path) -> subprocess.CompletedProcess[str]:
 def test_a_run_writes_everything(fast_run: subprocess.CompletedProcess[str]) -> None:
     run = record(fast_run)
     for name in MEASURED:
-        for measure in ("energy", "response"):
+        for measure in ("energy", "response", "exact_energy", "exact_response"):
             assert f"val/{measure}/{name}" in run["metrics"]
             assert f"val/{measure}/{name}" in run["differences"]
     for reference in ("original", "mobilefacenet"):
@@ -51,6 +58,7 @@ def test_a_run_writes_everything(fast_run: subprocess.CompletedProcess[str]) -> 
     pictures = {file.stem for file in (folder / "figures").glob("*.png")}
     assert {"lattice", "attributes", "energy_violins", "verification", "training"} <= pictures
     assert {"alignment_before", "alignment_after", "training_faces"} <= pictures
+    assert {"exact_lattice", "exact_attributes", "exact_energy_violins"} <= pictures
     assert weights_hash(load_face_model(folder / "model")) == run["weights"]["after"]
     assert (folder / "csv" / "session_0" / "metrics.csv").is_file()
     assert list((folder / "wandb").glob("offline-run-*"))
@@ -191,3 +199,11 @@ def test_given_photos_are_trained_and_measured_on(output: Path, tmp_path: Path) 
     refused = train("debug=fdr", "attribute=age", *overrides, output=output)
     assert refused.returncode == 1
     assert "attribute=age is a facial attribute" in refused.stderr
+    edit = ["data=edited", f"data.root={tmp_path}", "data.lattice_nodes=2", "data.variations=2"]
+    no_editor = train("debug=fdr", "attribute=age", *edit, output=output)
+    assert "data=edited needs an editor, which synthesis=diffusion has not" in no_editor.stderr
+    prior = save_tiny_prior(output / "tiny_prior")
+    edit += ["synthesis=prior_edit", f"synthesis.editor.model={prior}", "synthesis.editor.steps=1"]
+    edit += ["gates=none", "evaluation.measured=[age,hue]"]
+    run = record(train("debug=fdr", "attribute=age", *edit, output=output))
+    assert {"val/energy/age", "val/energy/hue"} <= set(run["metrics"])

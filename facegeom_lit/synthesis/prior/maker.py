@@ -23,7 +23,7 @@ from facegeom_lit.synthesis.processes import Processes
 from facegeom_lit.synthesis.recipe import Sample
 
 _SOURCES = [
-    Path(module.__file__) for module in (identity_space, latent_scale, pipeline, photometric)
+    Path(str(module.__file__)) for module in (identity_space, latent_scale, pipeline, photometric)
 ]
 
 

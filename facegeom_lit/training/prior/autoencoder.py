@@ -13,7 +13,7 @@ from torch import Tensor
 from facegeom_lit.faces.keys import IMAGE
 from facegeom_lit.models import FaceModel
 from facegeom_lit.models.face_model import preprocess
-from facegeom_lit.training.prior.optimizer import cosine_adamw
+from facegeom_lit.training.prior.optimizer import cosine_adamw, step_generator
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -37,6 +37,7 @@ class AutoencoderModule(L.LightningModule):
         perceptual: Weight of the perceptual loss.
         latent_noise: Standard deviation of the noise on the latents.
         latent_weight: Weight of their mean square.
+        seed: Of the noise.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class AutoencoderModule(L.LightningModule):
         perceptual: float = 0.1,
         latent_noise: float = 0.1,
         latent_weight: float = 1e-3,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
@@ -58,6 +60,7 @@ class AutoencoderModule(L.LightningModule):
         self.perceptual = perceptual
         self.latent_noise = latent_noise
         self.latent_weight = latent_weight
+        self.seed = seed
 
     def on_train_epoch_start(self) -> None:
         """Keep the critic as it is."""
@@ -70,7 +73,9 @@ class AutoencoderModule(L.LightningModule):
         images = images.flip(3) if self.global_step % 2 else images
         faces = to_unit(images)
         latents = self.autoencoder.encode(faces).latent
-        noisy = latents + self.latent_noise * torch.randn_like(latents)
+        generator = step_generator(self, self.seed)
+        noise = torch.randn(latents.shape, generator=generator, device=self.device)
+        noisy = latents + self.latent_noise * noise
         drawn = self.autoencoder.decode(noisy).sample
         pixel = F.l1_loss(drawn, faces)
         size = latents.float().square().mean()

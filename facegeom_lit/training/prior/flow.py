@@ -14,7 +14,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.synthesis.prior.conditions import condition_vector
 from facegeom_lit.synthesis.prior.pipeline import TIME
 from facegeom_lit.training.prior.latents import ATTRIBUTES, CODE, LATENT
-from facegeom_lit.training.prior.optimizer import cosine_adamw
+from facegeom_lit.training.prior.optimizer import cosine_adamw, step_generator
 
 
 class FlowModule(L.LightningModule):
@@ -29,6 +29,7 @@ class FlowModule(L.LightningModule):
         warmup_steps: Steps over which it rises.
         drop_identity: Share of training images whose identity is not told.
         drop_attributes: Share whose attributes are not told, independently of that.
+        seed: Of the noise.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class FlowModule(L.LightningModule):
         warmup_steps: int = 200,
         drop_identity: float = 0.1,
         drop_attributes: float = 0.1,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -46,15 +48,20 @@ class FlowModule(L.LightningModule):
         self.warmup_steps = warmup_steps
         self.drop_identity = drop_identity
         self.drop_attributes = drop_attributes
+        self.seed = seed
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of one batch of latents."""
         latents = batch[LATENT]
         count = len(latents)
-        noise = torch.randn_like(latents)
-        level = torch.randn(count, device=self.device).sigmoid()
+        drawn: dict[str, Any] = {
+            "generator": step_generator(self, self.seed),
+            "device": self.device,
+        }
+        noise = torch.randn(latents.shape, **drawn)
+        level = torch.randn(count, **drawn).sigmoid()
         told = [
-            (torch.rand(count, device=self.device) >= share).float()
+            (torch.rand(count, **drawn) >= share).float()
             for share in (self.drop_identity, self.drop_attributes)
         ]
         condition = condition_vector(batch[CODE], batch[ATTRIBUTES], *told)

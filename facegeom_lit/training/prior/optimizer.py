@@ -1,4 +1,4 @@
-"""The optimiser that the prior's networks share."""
+"""What the trainings of the prior's networks share: the optimiser, and noise that repeats."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def cosine_adamw(
         optimizer, lambda step: rate_factor(step, start=0, warmup=warmup, total=total)
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def step_generator(module: L.LightningModule, seed: int) -> torch.Generator:
+    """Return the generator of one step on one process.
+
+    It follows from the seed and the step alone, so a resumed training sees the noise that an
+    undisturbed one would have seen.
+    """
+    trainer = module.trainer
+    number = (seed * 1_000_003 + trainer.global_step) * trainer.world_size + trainer.global_rank
+    return torch.Generator(module.device).manual_seed(number)
