@@ -83,9 +83,8 @@ def sheet(photos: FaceSet, faces: FaceSet, people: int = 8) -> Image.Image:
                 middle = (column * SIDE + SIDE // 2, top + SIDE // 2)
                 draw.text(middle, "refused", "grey", font, anchor="mm")
     caption = (
-        "AT&T / ORL faces (Olivetti Research Laboratory), the people with the most edits kept. The "
-        "prior has seen rendered faces in colour only: on grey photos its edits are faint and leave "
-        "smears; what the gates refused is left out."
+        "AT&T / ORL faces (Olivetti Research Laboratory): the people of whom the gates kept most. "
+        "The prior has seen rendered faces in colour only."
     )
     draw.text((4, 30 + people * SIDE + 12), caption, "black", font)
     return page

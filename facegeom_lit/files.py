@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,37 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` that takes its place when the block succeeds.
+
+    Args:
+        folder: Where it shall stand; what stands there until then is replaced as a whole.
+
+    Raises:
+        FaceGeomError: When it cannot be written.
+    """
+    folder = Path(folder)
+    aside, old = (
+        folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("part", "old")
+    )
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        yield aside
+        if folder.exists():
+            folder.rename(old)
+        aside.rename(folder)
+    except OSError as error:
+        raise FaceGeomError(
+            f"Cannot write {folder}: {error.strerror or error}. Free some space, or choose a "
+            "folder that can be written, then run the same command again."
+        ) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:

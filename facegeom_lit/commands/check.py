@@ -67,6 +67,9 @@ SWITCHES = (
 OPEN = ("data.columns.", "reference.models.", "trainer.", "logger.", "callbacks.", "hydra.")
 """Where a user may add keys with `+`; elsewhere an added key would be read by nobody."""
 
+EDITED = "facegeom_lit.training.edited.edited"
+"""The only data source whose faces are edits."""
+
 
 def check_config(cfg: DictConfig) -> None:
     """Refuse what cannot work.
@@ -91,6 +94,11 @@ def check_config(cfg: DictConfig) -> None:
         raise FaceGeomError(f"evaluation.measured must be a list of attributes, got {measured}.")
     for name in measured:
         attribute(name)
+    if cfg.gates and cfg.data._target_ != EDITED:
+        raise FaceGeomError(
+            "gates judge edits of given photos; with this data nothing reads them. Choose "
+            "data=edited, or gates=none (and a synthesis that draws: diffusion, renderer)."
+        )
     epochs, warmup = cfg.trainer.max_epochs, cfg.training.head_warmup_epochs
     if warmup >= epochs:
         raise FaceGeomError(

@@ -29,6 +29,7 @@ from facegeom_lit.synthesis.evaluation import FaceSets, measure_faces
 from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.readings import Readings, check_measurable
 from facegeom_lit.synthesis.recipe import Recipe, recipe_from_config
+from facegeom_lit.training.sources import maker_of
 
 
 def main(overrides: Sequence[str]) -> None:
@@ -41,6 +42,8 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, or something cannot be read or written.
     """
     cfg = compose_config("evaluate", overrides)
+    if cfg.gates:
+        raise FaceGeomError("A synthesis is evaluated as it is, without gates: gates=none.")
     names = tuple(cfg.measured or MEASURED)
     regressor = AttributeRegressor.load(cfg.regressor)
     check_measurable(names, regressor)
@@ -50,7 +53,7 @@ def main(overrides: Sequence[str]) -> None:
     def embed(faces: FaceSet) -> Tensor:
         return embed_cached(model, faces, cache / "embeddings")
 
-    maker, source = instantiate(cfg.synthesis.maker), instantiate(cfg.source)
+    maker, source = maker_of(cfg.synthesis), instantiate(cfg.source)
     lattice = recipe_of(cfg, "lattice", names)
     people = recipe_of(cfg, "verification", names)
     others = recipe_of(cfg, "verification", names, others=True)

@@ -48,6 +48,11 @@ def main(overrides: Sequence[str]) -> None:
     else:
         recipe = recipe_of(cfg)
         maker = instantiate(cfg.synthesis.maker)
+        if gating and cfg.kind != "lattice":
+            raise FaceGeomError(
+                f"gates hold edits against their photo and a lattice's ends against its middle; "
+                f"faces drawn as kind={cfg.kind} have neither. Leave gates=none."
+            )
     name = f"{cfg.kind}-{cfg.attribute.name}-{production_hash(recipe, maker, gating)[:12]}"
     folder = Path(cfg.output or Path(cfg.root) / name)
     found = sum(open_shard(shard).metadata.num_rows for shard in folder.glob(SHARD_PATTERN))
@@ -82,7 +87,7 @@ def prediction_trainer(cfg: DictConfig) -> L.Trainer:
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
-        use_distributed_sampler=True,  # shards are shared out by Lightning itself
+        precision="32-true",  # makers and editors choose for themselves; it is in their version
     )
 
 

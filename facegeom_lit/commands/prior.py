@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import lightning as L
 import torch
-from diffusers import (
-    AutoencoderDC,
-    FlowMatchEulerDiscreteScheduler,
-    ModelMixin,
-    UNet2DConditionModel,
-)
+from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from facegeom_lit.attributes import vocabulary
 from facegeom_lit.commands.check import check_config
 from facegeom_lit.commands.coverage import given_or_rendered
+from facegeom_lit.commands.prior_conditions import attribute_ranges, identity_codes
 from facegeom_lit.commands.stages import fit
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.dataset import FaceDataset
 from facegeom_lit.faces.face_set import FaceSet
-from facegeom_lit.faces.identities import check_identities
-from facegeom_lit.files import atomic_path
-from facegeom_lit.models import FaceModel, load_face_model, weights_hash
-from facegeom_lit.models.embed import embed_cached, model_hash
+from facegeom_lit.files import atomic_folder, atomic_path
+from facegeom_lit.models import FaceModel, load_face_model
+from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.run_record import versions
 from facegeom_lit.synthesis.prior.conditions import AttributeScale
-from facegeom_lit.synthesis.prior.identity_space import (
-    IdentityKind,
-    IdentitySpace,
-    other_image_templates,
-)
+from facegeom_lit.synthesis.prior.identity_space import IdentityKind
 from facegeom_lit.synthesis.prior.latent_scale import LatentScale
 from facegeom_lit.synthesis.prior.pipeline import FacePrior
 from facegeom_lit.training.prior.autoencoder import AutoencoderModule
@@ -49,6 +42,8 @@ from facegeom_lit.training.prior.flow import FlowModule
 from facegeom_lit.training.prior.latents import LatentDataset, encode_faces
 
 PRIOR = "prior"
+ELSEWHERE = ("export=", "paths.", "logger", "rerun=", "hydra")
+"""Overrides that say where something is kept, which a recipe does not hold."""
 
 
 def run(cfg: DictConfig) -> None:
@@ -66,28 +61,37 @@ def run(cfg: DictConfig) -> None:
             f"prior.identity must be one of {', '.join(get_args(IdentityKind))}, got "
             f"{cfg.prior.identity!r}."
         )
+    if cfg.rerun and _first():
+        for name in (PRIOR, "checkpoints", "csv"):
+            shutil.rmtree(folder / name, ignore_errors=True)
     if not (folder / PRIOR).is_dir():
-        L.seed_everything(cfg.seed, workers=True, verbose=False)
         faces = given_or_rendered(cfg, cfg.prior.faces)
         model = load_face_model(Path(cfg.prior.identity_model).expanduser())
-        autoencoder = fitted_autoencoder(cfg, faces, model)
+        autoencoder = fitted_autoencoder(cfg, folder, faces, model)
         prior = fitted_prior(cfg, folder, faces, model, autoencoder)
-        for part in (prior.autoencoder, prior.unet):  # half the size; opened as float32 again
-            part.half()
-        recipe = json.dumps(_recipe(cfg, faces), indent=2) + "\n"
-        extra = {"recipe.json": recipe, "training_log.csv": _training_log(folder)}
-        save_whole(prior, folder / PRIOR, extra)
+        if _first():
+            package(prior, folder / PRIOR, recipe_of(cfg, faces), training_log(folder))
+    if not _first():
+        return
     if cfg.export:
-        shutil.copytree(folder / PRIOR, cfg.export, dirs_exist_ok=True)
+        with atomic_folder(Path(cfg.export).expanduser()) as aside:
+            shutil.copytree(folder / PRIOR, aside, dirs_exist_ok=True)
     print(f"prior: {cfg.export or folder / PRIOR}")
     print(f"output: {folder}")
 
 
-def fitted_autoencoder(cfg: DictConfig, faces: FaceSet, model: FaceModel) -> AutoencoderDC:
-    """Return the trained autoencoder, from the cache when the same was trained before."""
-    choices = cfg.prior.autoencoder
+def fitted_autoencoder(
+    cfg: DictConfig, folder: Path, faces: FaceSet, model: FaceModel
+) -> AutoencoderDC:
+    """Return the trained autoencoder, from the cache when the same was trained before.
+
+    Raises:
+        FaceGeomError: When its weights are not finite.
+    """
+    choices, key = cfg.prior.autoencoder, autoencoder_key(cfg, faces, model)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
     network: AutoencoderDC = instantiate(choices.network, _convert_="all")
-    kept = _cache(cfg) / f"autoencoder-{autoencoder_key(cfg, faces, model)}"
+    kept = _cache(cfg) / f"autoencoder-{key}"
     if kept.is_dir():
         return cast(AutoencoderDC, network.from_pretrained(kept)).eval()
     module = AutoencoderModule(
@@ -101,16 +105,24 @@ def fitted_autoencoder(cfg: DictConfig, faces: FaceSet, model: FaceModel) -> Aut
         seed=cfg.seed,
     )
     data = FaceDataset(faces, cache_mib=cfg.prior.cache_mib)
-    fit(cfg, kept.with_name(f".{kept.name}"), "autoencoder", module, data, choices)
-    save_whole(network, kept, {})
+    trainer = fit(cfg, folder, f"autoencoder-{key}", module, data, choices)
+    check_finite(network, "prior.autoencoder.lr")
+    if trainer.is_global_zero:
+        with atomic_folder(kept) as aside:
+            network.save_pretrained(aside)
+    trainer.strategy.barrier("the autoencoder is kept")
     return network.eval()
 
 
 def fitted_prior(
     cfg: DictConfig, folder: Path, faces: FaceSet, model: FaceModel, autoencoder: AutoencoderDC
 ) -> FacePrior:
-    """Train the flow over the autoencoder's latents and put the pipeline together."""
-    key = autoencoder_key(cfg, faces, model)
+    """Train the flow over the autoencoder's latents and put the pipeline together.
+
+    Raises:
+        FaceGeomError: When the faces cannot be used, or the weights are not finite.
+    """
+    choices, key = cfg.prior.flow, autoencoder_key(cfg, faces, model)
     latents = cached_tensor(
         _cache(cfg) / f"latents-{key}.safetensors", lambda: encode_faces(autoencoder, faces)
     )
@@ -120,6 +132,8 @@ def fitted_prior(
     values = AttributeScale(ranges).rows(
         torch.stack([faces.attribute(name) for name in ranges], dim=1)
     )
+    # Again: whether the autoencoder came from the cache must not change what follows.
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
     network: UNet2DConditionModel = instantiate(
         cfg.prior.network,
         in_channels=latents.shape[1],
@@ -127,17 +141,18 @@ def fitted_prior(
         projection_class_embeddings_input_dim=space.code_dim + len(ranges) + 2,
         _convert_="all",
     )
-    choices = cfg.prior.flow
     module = FlowModule(
         network.to(memory_format=torch.channels_last),
-        **{
-            name: choices[name]
-            for name in ("lr", "warmup_steps", "drop_identity", "drop_attributes")
-        },
+        lr=choices.lr,
+        warmup_steps=choices.warmup_steps,
+        drop_identity=choices.drop_identity,
+        drop_attributes=choices.drop_attributes,
+        seed=cfg.seed,
     )
     data = LatentDataset(scale.to_flow(latents), codes, values)
     average = EMAWeightAveraging(decay=choices.ema)
-    fit(cfg, folder, "flow", module, data, choices, (average,))
+    fit(cfg, folder, f"flow-{key}", module, data, choices, (average,))
+    check_finite(network, "prior.flow.lr")
     return FacePrior(
         autoencoder,
         network.eval(),
@@ -149,58 +164,11 @@ def fitted_prior(
     )
 
 
-def identity_codes(
-    cfg: DictConfig, faces: FaceSet, model: FaceModel
-) -> tuple[IdentitySpace, Tensor]:
-    """Return the identity space and the code of each face, (N, K).
-
-    Raises:
-        FaceGeomError: When the faces have no such codes.
-    """
-    if cfg.prior.identity == "rendered":
-        if faces.card.get("source") != "renderer":
-            raise FaceGeomError(
-                f"{faces!r} was not made by the renderer, so nobody knows its people's "
-                "coordinates. Choose prior.identity=embeddings."
-            )
-        space = IdentitySpace()
-        people = space.draw([int(name.lstrip("r")) for name in faces.classes])
-        return space, people[faces.labels]
-    check_identities(faces, 2)
-    embeddings = embed_cached(model, faces, Path(cfg.paths.cache) / "embeddings")
-    templates = other_image_templates(embeddings, faces.labels)
-    space = IdentitySpace.fit(templates, cfg.prior.code_dim, weights_hash(model))
-    return space, space.of_templates(templates)
-
-
-def attribute_ranges(faces: FaceSet) -> dict[str, tuple[float, float]]:
-    """Return the range of every attribute that varies in the faces.
-
-    Raises:
-        FaceGeomError: When none does, or a value is unknown.
-    """
-    known = vocabulary()
-    ranges: dict[str, tuple[float, float]] = {}
-    for name in faces.attributes:
-        values = faces.attribute(name)
-        if bool(values.isnan().any()):
-            raise FaceGeomError(
-                f"{faces!r}: {int(values.isnan().sum())} faces have no value of {name!r}. The "
-                "prior learns attributes from faces that are labelled throughout."
-            )
-        if float(values.min()) == float(values.max()):
-            continue
-        own = (float(values.min()), float(values.max()))
-        ranges[name] = (known[name].low, known[name].high) if name in known else own
-    if not ranges:
-        raise FaceGeomError(f"{faces!r} has no attribute that varies: nothing to condition on.")
-    return ranges
-
-
 def autoencoder_key(cfg: DictConfig, faces: FaceSet, model: FaceModel) -> str:
     """Return a hash of all that decides the autoencoder."""
     choices = OmegaConf.to_container(cfg.prior.autoencoder)
-    facts = [faces.hash, model_hash(model), choices, cfg.seed, cfg.trainer.precision]
+    trained = [cfg.trainer[name] for name in ("precision", "gradient_clip_val", "devices")]
+    facts = [faces.hash, model_hash(model), choices, cfg.seed, trained]
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -212,42 +180,57 @@ def cached_tensor(file: Path, compute: Callable[[], Tensor]) -> Tensor:
     return load_file(file)["tensor"]
 
 
-def _cache(cfg: DictConfig) -> Path:
-    return Path(cfg.paths.cache) / "prior"
+def check_finite(network: nn.Module, key: str) -> None:
+    """Refuse weights that are not finite, before anything is kept or made with them."""
+    broken = [name for name, value in network.state_dict().items() if not value.isfinite().all()]
+    if broken:
+        raise FaceGeomError(f"The trained weights {broken[0]} are not finite. Lower {key}.")
 
 
-def _recipe(cfg: DictConfig, faces: FaceSet) -> dict[str, Any]:
+def package(prior: FacePrior, folder: Path, recipe: dict[str, Any], log: str) -> None:
+    """Save the pipeline with its recipe and training log; in half precision: half the size."""
+    for part in (prior.autoencoder, prior.unet):
+        part.half()
+    with atomic_folder(folder) as aside:
+        prior.save_pretrained(aside)
+        (aside / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+        (aside / "training_log.csv").write_text(log, encoding="utf-8")
+
+
+def recipe_of(cfg: DictConfig, faces: FaceSet) -> dict[str, Any]:
     """Return how the prior came to be."""
+    words = [w for w in HydraConfig.get().overrides.task if not w.startswith(ELSEWHERE)]
     return {
-        "command": " ".join(["python train.py", *HydraConfig.get().overrides.task]),
+        "command": " ".join(["python train.py", *words]),
         "seed": cfg.seed,
         "faces": {"hash": faces.hash, "images": len(faces), "people": len(faces.classes)},
-        "config": OmegaConf.to_container(cfg, resolve=True),
+        "prior": OmegaConf.to_container(cfg.prior),
+        "coverage": OmegaConf.to_container(cfg.synthesis.coverage),
+        "trainer": OmegaConf.to_container(cfg.trainer),
         "versions": versions(),
     }
 
 
-def _training_log(folder: Path) -> str:
-    """Return the logged losses of every session of the flow as one table."""
-    lines: list[str] = []
-    for table in sorted(folder.glob("csv/session_*/metrics.csv")):
-        rows = table.read_text().splitlines()
-        lines += rows if not lines else rows[1:]
-    return "\n".join(lines) + "\n"
+def training_log(folder: Path) -> str:
+    """Return the logged losses of every session as one table; the stages restart at step 0."""
+    rows: list[dict[str, str]] = []
+    number = len(list(folder.glob("csv/session_*")))
+    for session in range(number):
+        table = folder / "csv" / f"session_{session}" / "metrics.csv"
+        if table.is_file():
+            with table.open(newline="") as file:
+                rows += list(csv.DictReader(file))
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
-def save_whole(network: ModelMixin | FacePrior, folder: Path, extra: dict[str, str]) -> None:
-    """Save a diffusers object; its folder appears whole or not at all.
+def _cache(cfg: DictConfig) -> Path:
+    return Path(cfg.paths.cache) / "prior"
 
-    Args:
-        network: Model or pipeline.
-        folder: Where it shall stand.
-        extra: Text files beside it, by name.
-    """
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    network.save_pretrained(aside)
-    for name, text in extra.items():
-        (aside / name).write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+
+def _first() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0

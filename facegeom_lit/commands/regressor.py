@@ -55,6 +55,7 @@ def run(cfg: DictConfig) -> None:
         torch.stack([train.attribute(name) for name in names], dim=1),
         **{key: choices[key] for key in ("lr", "warmup_steps", "weight_decay")},
         **choices.jitter,
+        seed=cfg.seed,
     )
     fit(cfg, folder, "regressor", module, FaceDataset(train, cache_mib=8192), choices)
     if not module.trainer.is_global_zero:

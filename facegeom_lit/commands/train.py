@@ -51,7 +51,7 @@ from facegeom_lit.reporting.run_record import RUN_FILE, read_run, write_run
 from facegeom_lit.reporting.tables import print_run
 from facegeom_lit.reporting.wandb_media import finished_wandb, log_media
 from facegeom_lit.training.fine_tune import FineTuneModule
-from facegeom_lit.training.sources import RunData
+from facegeom_lit.training.sources import RunData, maker_of
 
 CHECKPOINTS = "checkpoints"
 GENERATED = "facegeom_lit.training.sources.generated"
@@ -103,7 +103,7 @@ def _check_unchanged(
     if record["weights"]["model_before"] != model_hash(start):
         changed.append("weights or card")
     if cfg.data._target_ == GENERATED:
-        if record["maker_version"] != instantiate(cfg.synthesis.maker).version:
+        if record["maker_version"] != maker_of(cfg.synthesis).version:
             changed.append("makers of faces")
     else:
         data: RunData = instantiate(cfg.data)(cfg, target)

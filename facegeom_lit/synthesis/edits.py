@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,7 +18,9 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.identities import rows_by_identity
+from facegeom_lit.synthesis import photometric
 from facegeom_lit.synthesis.editors.editor import Edit, Editor
+from facegeom_lit.synthesis.maker import Original, source_hash
 from facegeom_lit.synthesis.photo_lattice import spread
 from facegeom_lit.synthesis.photometric import apply_all
 from facegeom_lit.synthesis.recipe import Sample
@@ -30,8 +34,9 @@ class EditRecipe:
 
     A `lattice` takes each photo as a node: its middle image is the photo drawn again as it is (so
     that it carries the editor's artefacts like the rest), and every measured attribute is moved a
-    step down and a step up from where the photo stands. `training` gives each photo variations,
-    evenly spread over the range of one attribute.
+    step down and a step up from where the photo stands, or as far as its range goes: at the end of
+    the range a curve is one-sided. `training` gives each photo variations, evenly spread over the
+    range of one attribute.
 
     Args:
         photos: Aligned faces.
@@ -42,12 +47,13 @@ class EditRecipe:
         per_identity: At most so many photos of each identity are edited, evenly spread over them.
         variations: Images made of each photo (`training`).
         seed: Of the editor's noise.
-        specs: Attributes by name; those that it does not hold are the vocabulary's.
+        specs: Attributes by name; those that are left out are the vocabulary's.
         image_format: How images are stored.
         quality: JPEG quality.
 
     Raises:
-        FaceGeomError: When an attribute is unknown or comes twice, or a number is out of range.
+        FaceGeomError: When an attribute is unknown, not measured or comes twice, or a number is
+            out of range.
     """
 
     photos: FaceSet
@@ -80,7 +86,12 @@ class EditRecipe:
             if getattr(self, name) < 1:
                 raise FaceGeomError(f"{name} must be at least 1, got {getattr(self, name)}.")
         for name in self.moved:
-            attribute(name)
+            if attribute(name).kind == "facial" and name not in self.names:
+                raise FaceGeomError(
+                    f"The regressor does not measure {name!r}, so nobody knows where a photo "
+                    f"stands. It measures: {', '.join(self.names)}."
+                )
+        object.__setattr__(self, "specs", {**vocabulary(), **self.specs})
         nodes = [
             (self.photos.classes[label], node, row)
             for label, rows in rows_by_identity(self.photos.labels).items()
@@ -115,8 +126,11 @@ class EditRecipe:
             "measured": list(self.moved),
             "variations": self.variations,
             "seed": self.seed,
-            "specs": {name: asdict(self.spec(name)) for name in self.moved},  # wording and all
+            "specs": {name: asdict(self.specs[name]) for name in self.moved},  # wording and all
+            "values": sha256(self.values.double().numpy().tobytes()).hexdigest(),
+            "names": list(self.names),
             "image_format": self.image_format,
+            "quality": self.quality,
         }
 
     def samples(self, start: int = 0, stop: int | None = None) -> list[Sample]:
@@ -130,18 +144,18 @@ class EditRecipe:
         return drawn[start - first * size : stop - first * size]
 
     def _node(self, name: str, node: int, row: int) -> list[Sample]:
-        values, seed = self._middle(row), self._seed(row)
-        middle = Sample(name, row, values, seed, node)
-        return [middle] + [
-            Sample(name, row, {**values, moving: moved}, seed, node, moving, step)
+        values, seed = self.standing(row), self._seed(row)
+        moved = [
+            Sample(name, row, {**values, moving: self._moved(values, moving, step)},
+                   seed, node, moving, step)
             for moving in self.moved
             for step in (0, 2)
-            for moved in [self._moved(values, moving, step)]
-        ]
+        ]  # fmt: skip
+        return [Sample(name, row, values, seed, node), *moved]
 
     def _variations(self, name: str, node: int, row: int) -> list[Sample]:
-        values, seed, moving = self._middle(row), self._seed(row), self.moved[0]
-        spec, draw = self.spec(moving), random.Random(f"{self.seed}/{row}/{moving}")
+        values, seed, moving = self.standing(row), self._seed(row), self.moved[0]
+        spec, draw = self.specs[moving], random.Random(f"{self.seed}/{row}/{moving}")
         out = []
         for number in range(self.variations):
             share = (number + draw.random()) / self.variations
@@ -149,26 +163,17 @@ class EditRecipe:
             out.append(Sample(name, row, {**values, moving: value}, seed, -1, moving, 1))
         return out
 
-    def _middle(self, row: int) -> dict[str, float]:
-        """Return every attribute of a photo, moved so far that both steps fit into the range."""
+    def standing(self, row: int) -> dict[str, float]:
+        """Return where a photo stands in every attribute: as measured, else at the default."""
         values = {name: spec.default for name, spec in vocabulary().items()}
-        values |= {
-            name: round(float(value), 4)
-            for name, value in zip(self.names, self.values[row], strict=True)
-        }
-        if self.kind == "lattice":
-            for name in self.moved:
-                low, high = self.spec(name).centers
-                values[name] = min(max(values[name], low), high)
+        for name, value in zip(self.names, self.values[row].tolist(), strict=True):
+            spec = self.specs[name]
+            values[name] = min(max(round(value, 4), spec.low), spec.high)
         return values
 
     def _moved(self, values: Mapping[str, float], name: str, step: int) -> float:
-        spec = self.spec(name)
+        spec = self.specs[name]
         return min(max(values[name] + (step - 1) * spec.step, spec.low), spec.high)
-
-    def spec(self, name: str) -> AttributeSpec:
-        """Return an attribute as the recipe was told it, or the vocabulary's."""
-        return self.specs[name] if name in self.specs else attribute(name)
 
     def _seed(self, row: int) -> int:
         return random.Random(f"{self.seed}/{row}").getrandbits(62)
@@ -186,14 +191,15 @@ class EditMaker:
         self._recipe = recipe
         self._editor = editor
         self.name = editor.name
-        self.version = editor.version
+        code = source_hash([Path(__file__), Path(str(photometric.__file__))])
+        self.version = sha256(f"{editor.version} {code}".encode()).hexdigest()[:12]
         self._facial = [name for name in recipe.moved if attribute(name).kind == "facial"]
 
     def render(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
         """Return one image for each sample."""
         keys = [self._key(sample) for sample in samples]
         asked = dict(zip(keys, samples, strict=True))
-        photos = [self.original(sample) for sample in asked.values()]
+        photos = [self._photo(sample) for sample in asked.values()]
         faces = photos
         if self._facial:
             edits = [self._edit(sample) for sample in asked.values()]
@@ -204,8 +210,11 @@ class EditMaker:
             for key, sample in zip(keys, samples, strict=True)
         ]
 
-    def original(self, sample: Sample) -> NDArray[np.uint8]:
-        """Return the photo."""
+    def original(self, sample: Sample) -> Original:
+        """Return the photo, and where it stands."""
+        return self._photo(sample), self._recipe.standing(sample.identity_seed)
+
+    def _photo(self, sample: Sample) -> NDArray[np.uint8]:
         return self._recipe.photos.image(sample.identity_seed)
 
     def _key(self, sample: Sample) -> tuple[int, str, float]:
@@ -216,12 +225,9 @@ class EditMaker:
     def _edit(self, sample: Sample) -> Edit:
         """Return the edit; the middle image asks for no change of the first attribute."""
         name = sample.moving if sample.moving in self._facial else self._facial[0]
-        spec = self._recipe.spec(name)
-        value = sample.attributes[name]
-        share = 0.0
-        if sample.moving == name:
-            here = float(self._recipe.values[sample.identity_seed, self._recipe.names.index(name)])
-            share = min(max(2 * (value - here) / (spec.high - spec.low), -1.0), 1.0)
+        spec, value = self._recipe.specs[name], sample.attributes[name]
+        change = value - self._recipe.standing(sample.identity_seed)[name]
+        share = min(max(2 * change / (spec.high - spec.low), -1.0), 1.0)
         return Edit(spec, value, share, sample.seed)
 
     def _image_attributes(self, sample: Sample) -> dict[str, float]:

@@ -58,7 +58,7 @@ class Gating:
         if not self.gates:
             return [KEPT] * len(samples)
         middles = {
-            (s.identity, s.node): image
+            (s.identity, s.node): (image, s.attributes)
             for s, image in zip(samples, images, strict=True)
             if s.node >= 0 and not s.moving
         }
@@ -66,7 +66,11 @@ class Gating:
         for s, image in zip(samples, images, strict=True):
             end = s.moving and s.node >= 0
             reference = middles[s.identity, s.node] if end else maker.original(s)
-            candidates.append(Candidate(s, image, reference))
+            if reference is None:
+                candidates.append(Candidate(s, image, None))
+                continue
+            asked = s.attributes[s.moving] - reference[1][s.moving] if s.moving else 0.0
+            candidates.append(Candidate(s, image, reference[0], asked))
         return _whole_curves(samples, judge_all(list(self.gates.values()), candidates))
 
 

@@ -55,10 +55,7 @@ def make_shards(
     """
     job = _ShardJob(folder, sizes, make, description, progress)
     with interruptible(trainer):
-        # Every process sees every number, done or not: they must agree on who makes what.
-        numbers: Any = range(len(sizes))
-        loader: DataLoader[int] = DataLoader(numbers, batch_size=1)
-        trainer.predict(job, loader, return_predictions=False)
+        trainer.predict(job, return_predictions=False)
         trainer.strategy.barrier("all shards are made")
 
 
@@ -76,6 +73,15 @@ class _ShardJob(L.LightningModule):
         self._progress = progress
         self._bar: tqdm[Any]
 
+    def predict_dataloader(self) -> DataLoader[int]:
+        """Return the numbers of this process's shards: every n-th one of those missing."""
+        trainer = self.trainer
+        missing = [number for number, shard in enumerate(self._shards) if not shard.exists()]
+        # The others go by the list of the first: theirs may be shorter, for it is at work already.
+        missing = trainer.strategy.broadcast(missing)
+        numbers: Any = missing[trainer.global_rank :: trainer.world_size]
+        return DataLoader(numbers, batch_size=1)
+
     def on_predict_start(self) -> None:
         """Count what is there already."""
         first = self.trainer.is_global_zero
@@ -92,10 +98,9 @@ class _ShardJob(L.LightningModule):
         self._bar.close()
 
     def predict_step(self, batch: Any, batch_idx: int) -> int:
-        """Make one shard, unless it is there; return its number."""
+        """Make one shard; return its number."""
         number = int(batch[0])
-        if not self._shards[number].exists():
-            self._make(number, self._bar.update)
+        self._make(number, self._bar.update)
         if self.trainer.world_size > 1 and not self._bar.disable:
             self._bar.update(self._done() - self._bar.n)  # what the others made meanwhile
         return number

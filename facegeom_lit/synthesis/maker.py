@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,9 @@ from facegeom_lit.synthesis.processes import Processes
 from facegeom_lit.synthesis.recipe import Sample
 from facegeom_lit.synthesis.renderer import FaceRenderer
 
+Original = tuple[NDArray[np.uint8], Mapping[str, float]]
+"""A given photo, and where it stands in every attribute."""
+
 
 class Maker(Protocol):
     """Anything that makes the images of a recipe.
@@ -35,7 +38,7 @@ class Maker(Protocol):
     def render(self, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
         """Return one uint8 (H, W, 3) RGB image for each sample, whatever the batch."""
 
-    def original(self, sample: Sample) -> NDArray[np.uint8] | None:
+    def original(self, sample: Sample) -> Original | None:
         """Return the given photo that a sample is an edit of; None for a face that is drawn."""
 
 
@@ -72,7 +75,7 @@ class FaceMaker(ABC):
             for key, s in zip(keys, samples, strict=True)
         ]
 
-    def original(self, sample: Sample) -> NDArray[np.uint8] | None:
+    def original(self, sample: Sample) -> Original | None:
         """Return None: nobody gave a photo."""
         return None
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facegeom_lit.attributes import AttributeSpec, attribute
+from facegeom_lit.attributes import AttributeSpec, attribute, vocabulary
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.identities import rows_by_identity
 from facegeom_lit.synthesis import photometric
-from facegeom_lit.synthesis.maker import source_hash
+from facegeom_lit.synthesis.maker import Original, source_hash
 from facegeom_lit.synthesis.photometric import apply_all
 from facegeom_lit.synthesis.recipe import Sample
 
@@ -136,9 +136,10 @@ class PhotoMaker:
             apply_all(self._photos.image(s.identity_seed), s.attributes, s.seed) for s in samples
         ]
 
-    def original(self, sample: Sample) -> NDArray[np.uint8]:
-        """Return the photo."""
-        return self._photos.image(sample.identity_seed)
+    def original(self, sample: Sample) -> Original:
+        """Return the photo, every attribute at its default."""
+        values = {name: spec.default for name, spec in vocabulary().items()}
+        return self._photos.image(sample.identity_seed), values
 
 
 def spread(rows: Tensor, count: int) -> list[int]:

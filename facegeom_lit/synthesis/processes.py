@@ -31,7 +31,7 @@ class Processes:
 
     def __init__(self, count: int | None) -> None:
         if count is not None and count < 1:
-            raise FaceGeomError(f"synthesis.maker.processes must be positive, got {count}.")
+            raise FaceGeomError(f"processes must be positive, got {count}.")
         self.count = count or _cores()
 
     def map(self, work: Callable[..., list[R]], items: list[T], *arguments: Any) -> list[R]:

@@ -72,7 +72,9 @@ class Producible(Protocol):
 def production(recipe: Producible, maker: Maker, gating: Gating = _NO_GATES) -> dict[str, Any]:
     """Return all that decides the images: recipe, attributes, maker and its version, gates."""
     made = {**recipe.to_dict(), "maker": maker.name, "maker_version": maker.version}
-    return {**made, "gates": gating.versions} if gating else made
+    if not gating:
+        return made
+    return {**made, "gates": gating.versions, "keep_refused": gating.keep_refused}
 
 
 def production_hash(recipe: Producible, maker: Maker, gating: Gating = _NO_GATES) -> str:
@@ -137,9 +139,14 @@ def generate(
             f"Interrupted: {complete} of {len(shards)} shards of {folder} are complete. Run the "
             "same command again to continue."
         ) from None
+    fault = None
     if trainer.is_global_zero:
-        _finish(folder, recipe, maker, gating, card)
-    trainer.strategy.barrier("the face set is complete")
+        try:
+            _finish(folder, recipe, maker, gating, card)
+        except FaceGeomError as error:
+            fault = str(error)
+    if fault := trainer.strategy.broadcast(fault):  # the others must not wait for ever
+        raise FaceGeomError(fault)
     return FaceSet.open(folder)
 
 
@@ -248,10 +255,10 @@ def _gated(folder: Path, gating: Gating) -> dict[str, Any]:
         ]
         for place in (folder, folder / REFUSED)
     )
-    if not kept:
+    if not kept or (not any(moving for moving, _ in kept) and any(m for m, _ in refused)):
         raise FaceGeomError(
-            f"{folder}: the gates refused all {len(refused)} images: {counts(refused)}. Loosen "
-            "them (gates.<name>.…), choose other strengths, or gates=none."
+            f"{folder}: the gates refused everything that moved: {counts(refused)}. Loosen them "
+            "(gates.<name>.…), choose other strengths, or gates=none, and another folder."
         )
     by_attribute = {name: sum(n.values()) for name, n in counts(kept).items()}
     facts = {"kept": by_attribute, "refused": counts(refused), "settings": gate_facts(gating)}

@@ -11,6 +11,7 @@ from facegeom_lit.attributes import AttributeSpec
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.folder import read_photos
+from facegeom_lit.faces.identities import drop_small_identities
 from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.models.attribute_regressor import AttributeRegressor, measure
 from facegeom_lit.synthesis.cached import prepare_face_set
@@ -18,6 +19,7 @@ from facegeom_lit.synthesis.edits import EditKind, EditMaker, EditRecipe
 from facegeom_lit.synthesis.gating import Gating
 from facegeom_lit.training.sources import (
     RunData,
+    check_range,
     enough_images,
     first_images,
     measured_attributes,
@@ -53,6 +55,7 @@ def edited(
         )
     if target is None:
         raise FaceGeomError("data=edited moves an attribute, but attribute=none. Choose one.")
+    check_range(target)
     photos = enough_images(read_photos(root), min_images)
     train, judge = split_identities(photos, judge_every)
     eye, editor = AttributeRegressor.load(regressor), instantiate(cfg.synthesis.editor)
@@ -75,16 +78,29 @@ def edited(
         folder = Path(cfg.paths.cache) / "facesets"
         return prepare_face_set(recipe, EditMaker(recipe, editor), folder, gating=gating)
 
-    nodes = made(judge, "lattice", measured_attributes(cfg, target))
+    measured = measured_attributes(cfg, target)
+    nodes = made(judge, "lattice", measured)
     variants = made(train, "training", (target.name,))
+    lattice = Lattice.from_face_set(nodes)
+    if target.name not in lattice.attributes:
+        raise FaceGeomError(
+            f"The gates refused every curve along {target.name}: {nodes.card['gates']['refused']}. "
+            "Loosen them (gates.<name>.…), or choose another editor."
+        )
+    kept = drop_small_identities(variants, 2)
     verified = first_images(judge, verification_people, verification_images)
+    notes = _gate_notes({"training": variants, "lattice": nodes})
+    if lost := sorted(set(measured) - set(lattice.attributes)):
+        notes.append(f"lattice: the gates refused every curve along {', '.join(lost)}")
+    if gone := len(train.classes) - len(kept.classes):
+        notes.append(f"training: {gone} people have fewer than two edits left and are left out")
     return RunData(
-        train=enough_images(variants, 2),
+        train=kept,
         evaluation={"lattice": nodes, "verification": verified},
-        lattice=Lattice.from_face_set(nodes),
+        lattice=lattice,
         lattice_set="lattice",
         verification_set="verification",
-        notes=tuple(_gate_notes({"training": variants, "lattice": nodes})),
+        notes=tuple(notes),
     )
 
 

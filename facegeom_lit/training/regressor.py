@@ -13,7 +13,7 @@ from facegeom_lit.attributes import MIRRORED
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.keys import IMAGE, INDEX
 from facegeom_lit.models.attribute_regressor import AttributeRegressor
-from facegeom_lit.training.prior.optimizer import cosine_adamw
+from facegeom_lit.training.prior.optimizer import cosine_adamw, step_generator
 
 _BINOMIAL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # a Gaussian of standard deviation 1
 
@@ -37,6 +37,7 @@ class RegressorModule(L.LightningModule):
         hue: Standard deviation of the rotation, in degrees.
         noise: Largest standard deviation, as a fraction of full scale.
         blur: Largest share of a softened copy, in [0, 1].
+        seed: Of mirroring and of these changes.
 
     Raises:
         FaceGeomError: When the values have another shape, or one is not known.
@@ -58,6 +59,7 @@ class RegressorModule(L.LightningModule):
         hue: float = 15.0,
         noise: float = 0.04,
         blur: float = 1.0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         names = regressor.attributes
@@ -76,6 +78,7 @@ class RegressorModule(L.LightningModule):
         self.lr = lr
         self.warmup_steps = warmup_steps
         self.weight_decay = weight_decay
+        self.seed = seed
         self.jitter = {
             "brightness": brightness,
             "contrast": contrast,
@@ -89,8 +92,10 @@ class RegressorModule(L.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of one batch of images."""
-        images, values = mirrored(batch[IMAGE], self.values[batch[INDEX]], self.signs)
-        predicted = self.regressor.scaled(jittered(images, **self.jitter))
+        generator = step_generator(self, self.seed)
+        known = self.values[batch[INDEX]]
+        images, values = mirrored(batch[IMAGE], known, self.signs, generator)
+        predicted = self.regressor.scaled(jittered(images, **self.jitter, generator=generator))
         loss = F.smooth_l1_loss(predicted, self.regressor.scale(values), beta=0.1)
         self.log("train/loss", loss, prog_bar=True)
         return loss
@@ -102,24 +107,34 @@ class RegressorModule(L.LightningModule):
         )
 
 
-def mirrored(images: Tensor, values: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
+def mirrored(
+    images: Tensor, values: Tensor, signs: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Mirror a random half of the images.
 
     Args:
         images: (B, 3, H, W).
         values: Their attribute values (B, A).
         signs: -1 for attributes whose value changes sign in a mirror, else 1; (A,).
+        generator: Draws the half, on the images' device.
 
     Returns:
         Images and values.
     """
-    flip = torch.rand(len(images), device=images.device) < 0.5
+    flip = torch.rand(len(images), generator=generator, device=images.device) < 0.5
     images = torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)
     return images, torch.where(flip.unsqueeze(1), values * signs, values)
 
 
 def jittered(
-    images: Tensor, *, brightness: float, contrast: float, hue: float, noise: float, blur: float
+    images: Tensor,
+    *,
+    brightness: float,
+    contrast: float,
+    hue: float,
+    noise: float,
+    blur: float,
+    generator: torch.Generator,
 ) -> Tensor:
     """Change each image in brightness, contrast, hue, sharpness and noise, as a camera would.
 
@@ -130,23 +145,26 @@ def jittered(
         hue: See there.
         noise: See there.
         blur: See there.
+        generator: Draws the changes, on the images' device.
 
     Returns:
         Float32 (B, 3, H, W), within 0–255.
     """
     x = images.float()
+    each = (len(x), 1, 1, 1)
 
     def normal(deviation: float) -> Tensor:
-        return deviation * torch.randn(len(x), 1, 1, 1, device=x.device).clamp(-2.5, 2.5)
+        drawn = torch.randn(each, generator=generator, device=x.device)
+        return deviation * drawn.clamp(-2.5, 2.5)
 
     def uniform(high: float) -> Tensor:
-        return high * torch.rand(len(x), 1, 1, 1, device=x.device)
+        return high * torch.rand(each, generator=generator, device=x.device)
 
     x = (x + 255 * normal(brightness)).clamp(0, 255)
     x = ((x - 127.5) * 2 ** normal(contrast) + 127.5).clamp(0, 255)
     x = _hue_rotated(x, normal(hue)).clamp(0, 255)
     x = x + uniform(blur) * (_softened(x) - x)
-    x = x + 255 * uniform(noise) * torch.randn_like(x)
+    x = x + 255 * uniform(noise) * torch.randn(x.shape, generator=generator, device=x.device)
     return x.clamp(0, 255)
 
 

@@ -75,8 +75,8 @@ def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
     Raises:
         FaceGeomError: When the target shall move beyond the values it is defined for.
     """
-    _check_range(target)
-    maker = instantiate(cfg.synthesis.maker)
+    check_range(target)
+    maker = maker_of(cfg.synthesis)
     root = Path(cfg.paths.cache) / "facesets"
     measured = measured_attributes(cfg, target)
 
@@ -125,7 +125,7 @@ def folder(
             "data=edited with an editor (synthesis=prior_edit, ...), or data=labelled with a table "
             "of measured values."
         )
-    _check_range(target)
+    check_range(target)
     faces = enough_images(read_folder(root), min_images)
     train, judge = split_identities(faces, judge_every)
     measured = [n for n in measured_attributes(cfg, target) if attribute(n).kind == "image"]
@@ -189,7 +189,22 @@ def labelled(
     )
 
 
-def _check_range(target: AttributeSpec | None) -> None:
+def maker_of(synthesis: DictConfig) -> Maker:
+    """Instantiate what draws faces.
+
+    Raises:
+        FaceGeomError: When this synthesis edits given photos instead.
+    """
+    if "maker" not in synthesis:
+        raise FaceGeomError(
+            f"synthesis={synthesis.name} edits given photos and draws none: choose data=edited "
+            "with data.root=FOLDER, or synthesis=diffusion or renderer."
+        )
+    maker: Maker = instantiate(synthesis.maker)
+    return maker
+
+
+def check_range(target: AttributeSpec | None) -> None:
     """Refuse to move an attribute beyond the values it is defined for."""
     if target is None:
         return

@@ -17,7 +17,7 @@ from facegeom_lit.faces.lattice import Lattice
 from facegeom_lit.synthesis.editors.editor import Edit
 from facegeom_lit.synthesis.edits import EditMaker, EditRecipe
 from facegeom_lit.synthesis.photometric import Pixels, apply
-from facegeom_lit.synthesis.writer import generate
+from facegeom_lit.synthesis.writer import generate, production_hash
 
 NAMES = ("age", "pose")
 
@@ -77,11 +77,27 @@ def test_a_photo_becomes_a_node(photos: FaceSet, tmp_path: Path) -> None:
     assert len(editor.edits) == 6 * 3  # hue is moved on the middle image
 
 
-def test_a_node_at_the_end_of_the_range_moves_inwards(photos: FaceSet) -> None:
+def test_a_curve_at_the_end_of_the_range_is_one_sided(photos: FaceSet) -> None:
     nodes = [s for s in recipe(photos).samples() if s.identity_seed == 1]
-    ages = [s.attributes["age"] for s in nodes if s.moving in ("", "age")]
-    assert ages == [68.0, 56.0, 80.0]
-    assert nodes[0].attributes["pose"] == -60.0  # does not move: stays where it was measured
+    ages = {s.step: s.attributes["age"] for s in nodes if s.moving in ("", "age")}
+    assert ages == {0: 67.0, 1: 79.0, 2: 80.0}
+    assert nodes[0].attributes["pose"] == -60.0
+
+
+def test_the_production_holds_all_that_decides_a_pixel(photos: FaceSet) -> None:
+    plain = recipe(photos)
+    editor = Shift()
+    hashes = {
+        production_hash(r, EditMaker(r, editor))
+        for r in (
+            plain,
+            recipe(photos, values=plain.values + 1),
+            recipe(photos, quality=10),
+            recipe(photos, seed=1),
+            recipe(photos, per_identity=1),
+        )
+    }
+    assert len(hashes) == 5
 
 
 def test_variations_spread_over_the_range(photos: FaceSet) -> None:
@@ -112,6 +128,7 @@ def test_wording_and_range_count(photos: FaceSet) -> None:
         ({"kind": "training"}, "kind=training moves one attribute"),
         ({"variations": 0}, "variations must be at least 1"),
         ({"moved": ("agee",)}, "Unknown attribute 'agee'"),
+        ({"moved": ("glasses",)}, "does not measure 'glasses'"),
     ],
 )
 def test_bad_input(photos: FaceSet, changes: dict[str, object], message: str) -> None:

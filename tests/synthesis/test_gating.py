@@ -51,6 +51,8 @@ def test_ends_are_held_against_the_middle_of_their_node(tmp_path: Path) -> None:
             middle = candidate.image
         else:
             assert candidate.reference is middle
+            step = LATTICE.specs[candidate.sample.moving].step
+            assert candidate.asked == pytest.approx((candidate.sample.step - 1) * step)
 
 
 def test_what_is_kept_is_a_lattice(tmp_path: Path) -> None:
@@ -97,16 +99,17 @@ def test_gates_belong_to_the_recipe(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_an_error_that_says_why(tmp_path: Path) -> None:
     middles = [(s.identity, s.node, "", 1) for s in LATTICE.samples() if not s.moving]
-    with pytest.raises(FaceGeomError, match=r"refused all 30 images: .*no good"):
+    with pytest.raises(FaceGeomError, match=r"refused everything that moved: .*no good"):
         gated(tmp_path, FakeGate(middles))
 
 
 def test_edits_off_a_curve_are_held_against_their_photo() -> None:
     class Photos(FakeMaker):
         def original(self, sample: Sample) -> Any:
-            return "photo"
+            return "photo", {"age": 45.0}
 
     gate = FakeGate([])
     edit = Sample("ada", 0, {"age": 30.0}, 0, -1, "age", 1)
     assert Gating({"fake": gate}).verdicts([edit], ["image"], Photos()) == [""]  # type: ignore[list-item]
     assert gate.seen[0].reference == "photo"  # type: ignore[comparison-overlap]
+    assert gate.seen[0].asked == -15

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -140,3 +141,26 @@ def test_from_config(config: dict[str, Any]) -> None:
         recipe_from_config("training", {**config, "spread": "wide"})
     with pytest.raises(FaceGeomError, match=r"synthesis\.persistent\.age must be \[low, high\]"):
         recipe_from_config("training", {**config, "persistent": {"age": [3]}})
+
+
+def test_coverage_draws_every_facial_attribute_over_its_range_and_independently() -> None:
+    recipe = Recipe("coverage", 200, images_per_identity=5, first_identity=40)
+    samples = recipe.samples()
+    values = {
+        name: np.array([s.attributes[name] for s in samples]) for name in samples[0].attributes
+    }
+    for name, spec in vocabulary().items():
+        if spec.kind == "image":
+            assert (values[name] == spec.default).all()
+            continue
+        share = (values[name] - spec.low) / (spec.high - spec.low)
+        if spec.default == spec.low:  # a face may lack it: glasses, beard
+            assert 0.44 < (share == 0).mean() < 0.56
+            share = share[share > 0]
+        assert 0 <= share.min() < 0.02
+        assert 0.98 < share.max() <= 1
+        assert abs(share.mean() - 0.5) < 0.05
+    facial = np.stack([values[n] for n, s in vocabulary().items() if s.kind == "facial"])
+    correlation = np.corrcoef(facial)
+    assert np.abs(correlation - np.eye(len(facial))).max() < 0.13
+    assert recipe.samples(7, 9) == samples[7:9]

@@ -18,10 +18,12 @@ import torch
 from PIL import Image
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.synthesis.devices import chosen_device
 from facegeom_lit.synthesis.editors import pipelines, settings
 from facegeom_lit.synthesis.editors.editor import Edit
 from facegeom_lit.synthesis.editors.folders import files_hash
 from facegeom_lit.synthesis.editors.pipelines import (
+    KEY,
     Loading,
     find_pipeline,
     load_pipeline,
@@ -83,7 +85,7 @@ class PipelineEditor(ABC):
         settings.check_number("guidance", self.guidance, low=1)
         settings.check_whole("batch_size", self.batch_size)
         settings.check_dtype(self.dtype)
-        device = settings.device(self.device)
+        device = chosen_device(self.device, f"{KEY}.device")
         if self.cpu_offload and device.type == "cpu":
             raise FaceGeomError(
                 "synthesis.editor.cpu_offload=true moves parts between the CPU and an accelerator, "

@@ -111,7 +111,11 @@ def place(pipeline: Any, loading: Loading) -> Any:
     """Put a pipeline where it runs, without its progress bars."""
     pipeline.set_progress_bar_config(disable=True)
     if loading.cpu_offload:
-        pipeline.enable_model_cpu_offload(device=loading.device)
+        device = loading.device
+        if device.type == "cuda" and device.index is None:
+            # the library would take the first GPU, in every process
+            device = torch.device("cuda", torch.cuda.current_device())
+        pipeline.enable_model_cpu_offload(device=device)
     else:
         pipeline.to(loading.device)
     if loading.attention_slicing:

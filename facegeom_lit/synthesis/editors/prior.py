@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.models import attribute_regressor
 from facegeom_lit.models.attribute_regressor import AttributeRegressor
 from facegeom_lit.synthesis.editors.editor import Edit
 from facegeom_lit.synthesis.maker import source_hash
@@ -64,10 +65,11 @@ class PriorEditor:
         self.model, self.regressor = (Path(path).expanduser() for path in (model, regressor))
         self._options = {"level": float(level), "steps": steps, "keep": float(keep_detail)}
         self._processes = Processes(processes)
+        code = [*Path(pipeline.__file__).parent.glob("*.py"), Path(attribute_regressor.__file__)]
         facts = (
             folder_hash(self.model),
-            folder_hash(self.regressor),
-            source_hash([Path(__file__), Path(pipeline.__file__)]),
+            AttributeRegressor.load(self.regressor).hash,
+            source_hash([Path(__file__), *sorted(code)]),
             sorted(self._options.items()),
         )
         self.version = sha256(repr(facts).encode()).hexdigest()[:12]

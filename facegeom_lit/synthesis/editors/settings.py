@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
-
 from facegeom_lit.attributes import Editing
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.synthesis.editors.editor import Edit
@@ -46,24 +44,6 @@ def check_prompt(value: Any) -> None:
         raise FaceGeomError(
             f"{KEY}.prompt must hold {{wording}}, where an attribute's words go, got {value!r}."
         )
-
-
-def device(value: Any) -> torch.device:
-    """Return the device that a setting names.
-
-    Raises:
-        FaceGeomError: When there is none of this name here.
-    """
-    if value == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(value)
-        torch.empty(0, device=found)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
-        raise FaceGeomError(
-            f"{KEY}.device={value}: there is no such device here; use auto or cpu."
-        ) from None
-    return found
 
 
 def wording(edit: Edit) -> Editing:

@@ -15,17 +15,21 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models.attribute_regressor import AttributeRegressor, measure
 from facegeom_lit.synthesis.gates.gate import Candidate, compared, with_references
 
+_RESOLVED = 0.25
+"""Least change asked for, in lattice steps, that the regressor can tell from none."""
+
 
 class AttributeGate:
     """Rejects an image whose asked-for change is not measurable, or in which others moved too.
 
     Both are changes between an image and its reference, as the regressor measures them. Image
     attributes, and facial ones that it does not measure, are not judged: operators apply the
-    first exactly.
+    first exactly. Where less than a quarter of a lattice step is asked for, which is below what
+    the regressor resolves, the others alone are judged.
 
     Args:
         regressor: Folder of an `AttributeRegressor`.
-        min_share: Least measured change along the moving attribute, as a share of the one asked.
+        min_share: Least measured change of the moving attribute, as a share of the one asked for.
         max_leak: Largest change of any other attribute, in its own lattice steps.
         max_leaks: That of single attributes, by name; None: never a reason.
         batch_size: Images measured at once.
@@ -67,7 +71,7 @@ class AttributeGate:
     @cached_property
     def version(self) -> str:
         """Hash of the regressor and of the limits."""
-        limits = (self.min_share, self.max_leak, sorted(self.max_leaks.items()))
+        limits = (self.min_share, _RESOLVED, self.max_leak, sorted(self.max_leaks.items()))
         steps = [(name, attribute(name).step) for name in self.regressor.attributes]
         text = f"attribute {self.regressor.hash} {limits} {steps}"
         return sha256(text.encode()).hexdigest()[:12]
@@ -108,9 +112,9 @@ class AttributeGate:
         self, candidate: Candidate, image: Mapping[str, float], reference: Mapping[str, float]
     ) -> str:
         moving = candidate.sample.moving
-        asked = asked_change(candidate, reference[moving])
-        measured = image[moving] - reference[moving]
-        if measured * asked < self.min_share * asked**2:
+        asked, measured = candidate.asked, image[moving] - reference[moving]
+        resolved = abs(asked) >= _RESOLVED * attribute(moving).step
+        if resolved and not measured * asked >= self.min_share * asked**2:
             return f"{moving} did not move"
         worst, excess = "", 1.0
         for name in image:
@@ -121,17 +125,3 @@ class AttributeGate:
             if not leak <= excess:
                 worst, excess = name, leak
         return f"{worst} moved too" if worst else ""
-
-
-def asked_change(candidate: Candidate, found: float) -> float:
-    """Return by how much the moving attribute should have changed.
-
-    Args:
-        candidate: On a curve, the change is one lattice step up or down. Off it (`step` 1), it
-            leads from what the reference shows to the value asked for.
-        found: Value of the moving attribute that was measured in the reference.
-    """
-    sample = candidate.sample
-    if sample.step == 1:
-        return sample.attributes[sample.moving] - found
-    return (sample.step - 1) * attribute(sample.moving).step

@@ -23,7 +23,7 @@ class ClipGate:
     The cosine between the change of the image's embedding and that of the text's, from negative
     to positive wording of the moving attribute (the directional loss of Gal et al.,
     *StyleGAN-NADA*, SIGGRAPH 2022). The wording is `editing` in `conf/attribute/<name>.yaml`;
-    attributes without one are not judged.
+    attributes without one are not judged, nor are images of which no change was asked.
 
     Args:
         model: Hub id or local folder of a CLIP model; its weights must be safetensors.
@@ -71,11 +71,7 @@ class ClipGate:
     def judge(self, candidates: Sequence[Candidate]) -> list[str]:
         """Return "" for each image that is kept, else e.g. "age did not move"."""
         reasons = [""] * len(candidates)
-        rows = [
-            row
-            for row in compared(candidates)
-            if candidates[row].sample.moving and _wording(candidates[row].sample.moving)
-        ]
+        rows = [row for row in compared(candidates) if _judged(candidates[row])]
         if not rows:
             return reasons
         judged = [candidates[row] for row in rows]
@@ -88,16 +84,11 @@ class ClipGate:
         return reasons
 
     def _asked(self, candidate: Candidate) -> Tensor:
-        """Return the text's change (D,): upwards, or downwards for the first step of a curve."""
-        sample = candidate.sample
-        name = sample.moving
+        """Return the text's change (D,), in the direction asked for."""
+        name = candidate.sample.moving
         if name not in self._directions:
             self._directions[name] = self._text_direction(name)
-        if sample.step == 1:  # off a curve: from the default to the value asked for
-            upwards = sample.attributes[name] >= attribute(name).default
-        else:
-            upwards = sample.step == 2
-        return self._directions[name] if upwards else -self._directions[name]
+        return self._directions[name] if candidate.asked > 0 else -self._directions[name]
 
     @torch.inference_mode()
     def _text_direction(self, name: str) -> Tensor:
@@ -147,6 +138,11 @@ class ClipGate:
 
 def _pooled(features: Any) -> Tensor:
     return features if isinstance(features, Tensor) else features.pooler_output
+
+
+def _judged(candidate: Candidate) -> bool:
+    moving = candidate.sample.moving
+    return bool(moving and candidate.asked and _wording(moving))
 
 
 def _wording(name: str) -> tuple[str, str] | None:

@@ -25,11 +25,13 @@ class Candidate:
         image: What was made, uint8 (H, W, 3), RGB.
         reference: The image whose person it must show and from which `sample.moving` was moved:
             the given photo, or the lattice node's middle image. None: nothing to compare with.
+        asked: By how much `sample.moving` should differ from the reference, in its own unit.
     """
 
     sample: Sample
     image: Pixels
     reference: Pixels | None
+    asked: float = 0.0
 
 
 class Gate(Protocol):

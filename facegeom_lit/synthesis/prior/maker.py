@@ -16,15 +16,19 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.synthesis import photometric
+from facegeom_lit.synthesis.devices import chosen_device
 from facegeom_lit.synthesis.maker import FaceMaker, source_hash
-from facegeom_lit.synthesis.prior import identity_space, latent_scale, pipeline
 from facegeom_lit.synthesis.prior.pipeline import FacePrior
 from facegeom_lit.synthesis.processes import Processes
 from facegeom_lit.synthesis.recipe import Sample
+from facegeom_lit.synthesis.renderer import identity as renderer_identity
 
 _SOURCES = [
-    Path(str(module.__file__)) for module in (identity_space, latent_scale, pipeline, photometric)
+    *sorted(Path(__file__).parent.glob("*.py")),
+    Path(str(renderer_identity.__file__)),  # who a number is
+    Path(str(photometric.__file__)),
 ]
+_FACTS = ("config.json", "scheduler_config.json", "model_index.json")
 
 
 class DiffusionMaker(FaceMaker):
@@ -45,7 +49,7 @@ class DiffusionMaker(FaceMaker):
         processes: How many draw at once on the CPU; None: one for each core.
 
     Raises:
-        FaceGeomError: When there is no such prior, or a number is out of range.
+        FaceGeomError: When there is no such prior or device, or a number is out of range.
     """
 
     name = "diffusion"
@@ -70,7 +74,7 @@ class DiffusionMaker(FaceMaker):
             "identity_scale": float(identity_scale),
             "attribute_scale": float(attribute_scale),
         }
-        self.device = torch.device(_chosen(device))
+        self.device = chosen_device(device, "synthesis.maker.device")
         self.batch_size = batch_size
         self._processes = Processes(processes if self.device.type == "cpu" else 1)
         facts = repr(
@@ -87,12 +91,14 @@ class DiffusionMaker(FaceMaker):
 
 
 def folder_hash(folder: Path) -> str:
-    """Return the SHA-256 of a pipeline's weights and configurations.
+    """Return the SHA-256 of a pipeline's weights and configurations, recipe and log left out.
 
     Raises:
         FaceGeomError: When there are none.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".json"))
+    files = sorted(
+        file for file in folder.rglob("*") if file.suffix == ".safetensors" or file.name in _FACTS
+    )
     if not files:
         raise FaceGeomError(
             f"{folder} holds no prior. Train one with `python train.py experiment=prior`, or point "
@@ -103,12 +109,6 @@ def folder_hash(folder: Path) -> str:
         total.update(f"{file.relative_to(folder).as_posix()}\n".encode())
         total.update(sha256(file.read_bytes()).digest())
     return total.hexdigest()
-
-
-def _chosen(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @cache

@@ -136,7 +136,7 @@ class FacePrior(DiffusionPipeline):
         Args:
             latents: (B, C, H, W) at `level`.
             condition: (B, K + A + 2).
-            steps: Steps of the whole way; a part of the way takes its share of them.
+            steps: Number of steps.
             identity_scale: See the call.
             attribute_scale: See the call.
             level: Where to begin.
@@ -213,7 +213,9 @@ class FacePrior(DiffusionPipeline):
         """
         try:
             disable_progress_bar()  # it takes a moment
-            pipeline = cls.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True)
+            pipeline = cls.from_pretrained(
+                str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True
+            )
         except (OSError, ValueError, KeyError) as error:
             raise FaceGeomError(
                 f"{folder} holds no prior that can be opened ({error}). Train one with `python "

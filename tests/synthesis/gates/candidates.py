@@ -21,9 +21,8 @@ def candidate(
     image: NDArray[np.uint8],
     reference: NDArray[np.uint8] | None,
     moving: str = "age",
-    step: int = 2,
-    **values: float,
+    asked: float = 12.0,
 ) -> Candidate:
-    """A candidate on a curve along `moving`."""
-    sample = Sample("r000000", 0, {**DEFAULTS, **values}, 0, 0, moving, step)
-    return Candidate(sample, image, reference)
+    """A candidate that should differ from its reference by `asked`: by default a step of age."""
+    sample = Sample("r000000", 0, DEFAULTS, 0, -1, moving)
+    return Candidate(sample, image, reference, asked)

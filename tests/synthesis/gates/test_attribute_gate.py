@@ -35,25 +35,32 @@ def test_known_changes() -> None:
     assert (step, attribute("pose").step) == (12, 15)
     made = gate(min_share=0.5, max_leak=1.0)
     judged = {
-        (46, 100, 2): "",
-        (45, 100, 2): "age did not move",
-        (34, 100, 2): "age did not move",
-        (34, 100, 0): "",
-        (46, 100, 0): "age did not move",
-        (52, 115, 2): "",
-        (52, 116, 2): "pose moved too",
-        (52, 84, 2): "pose moved too",
+        (46, 100, 12): "",
+        (45, 100, 12): "age did not move",
+        (34, 100, 12): "age did not move",
+        (34, 100, -12): "",
+        (35, 100, -12): "age did not move",
+        (46, 100, -12): "age did not move",
+        (54, 100, 28): "",
+        (53, 100, 28): "age did not move",
+        (52, 115, 12): "",
+        (52, 116, 12): "pose moved too",
+        (52, 84, 12): "pose moved too",
     }
     candidates = [
-        candidate(flat(red, green, 0), reference, "age", moved) for red, green, moved in judged
+        candidate(flat(red, green, 0), reference, "age", asked) for red, green, asked in judged
     ]
     assert made.judge(candidates) == list(judged.values())
 
 
-def test_off_a_curve_the_value_asked_for_counts() -> None:
-    asked = candidate(flat(54, 100, 0), flat(40, 100, 0), "age", 1, age=60.0)
-    assert gate(min_share=0.7).judge([asked]) == [""]
-    assert gate(min_share=0.71).judge([asked]) == ["age did not move"]
+def test_a_change_too_small_to_be_resolved_is_judged_by_its_leaks() -> None:
+    reference = flat(40, 100, 0)
+    for asked in (3.0, -3.0):  # a quarter of a step
+        assert gate().judge([candidate(reference, reference, "age", asked)]) == ["age did not move"]
+    for asked in (2.9, -2.9, 0.0):
+        leaks = candidate(flat(40, 116, 0), reference, "age", asked)
+        assert gate().judge([candidate(reference, reference, "age", asked)]) == [""]
+        assert gate().judge([leaks]) == ["pose moved too"]
 
 
 def test_limits_of_single_attributes() -> None:
