@@ -146,8 +146,9 @@ class AttributeGeometry(EvaluationCallback):
         for attribute, measured in after.detail.items():
             was, now = ~before.detail[attribute].energy.isnan(), ~measured.energy.isnan()
             if bool((was != now).any()):
+                where = "" if self.lattice is None else f"{self.lattice} lattice: "
                 remark = (
-                    f"{attribute}: energy is defined for {int(was.sum())} people before and "
+                    f"{where}{attribute}: energy is defined for {int(was.sum())} people before and "
                     f"{int(now.sum())} after; the difference is over the {int((was & now).sum())} "
                     "of both, the columns are not"
                 )

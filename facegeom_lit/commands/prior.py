@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import lightning as L
 import torch
@@ -91,9 +91,10 @@ def fitted_autoencoder(
     choices, key = cfg.prior.autoencoder, autoencoder_key(cfg, faces, model)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     network: AutoencoderDC = instantiate(choices.network, _convert_="all")
-    kept = _cache(cfg) / f"autoencoder-{key}"
-    if kept.is_dir():
-        return cast(AutoencoderDC, network.from_pretrained(kept)).eval()
+    kept = _cache(cfg) / f"autoencoder-{key}.safetensors"
+    if kept.is_file():
+        network.load_state_dict(load_file(kept))
+        return network.eval()
     module = AutoencoderModule(
         network.to(memory_format=torch.channels_last),
         model,
@@ -108,8 +109,9 @@ def fitted_autoencoder(
     trainer = fit(cfg, folder, f"autoencoder-{key}", module, data, choices)
     check_finite(network, "prior.autoencoder.lr")
     if trainer.is_global_zero:
-        with atomic_folder(kept) as aside:
-            network.save_pretrained(aside)
+        with atomic_path(kept) as temporary:
+            state = {name: value.contiguous() for name, value in network.state_dict().items()}
+            save_file(state, temporary)
     trainer.strategy.barrier("the autoencoder is kept")
     return network.eval()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,26 @@ def test_differences_are_paired_by_identity(data: RunData, embeddings: Tensor) -
 def test_bad_values_name_their_key(choice: dict[str, object]) -> None:
     with pytest.raises(FaceGeomError, match=r"callbacks\.attribute_geometry"):
         AttributeGeometry(**choice)  # type: ignore[arg-type]
+
+
+def test_a_further_lattice_is_measured_under_its_own_name(
+    data: RunData, embeddings: Tensor
+) -> None:
+    both = replace(data, further_lattices={"judge": data.lattice})
+    first = measured(both, embeddings, neighborhood="knn", k=3)
+    second = measured(both, embeddings, neighborhood="knn", k=3, lattice="judge")
+    assert (first.kind, second.kind) == ("geometry", "judge_geometry")
+    assert second.latest.metrics == {
+        name.replace("val/", "val/judge_"): value for name, value in first.latest.metrics.items()
+    }
+    tables = second.identity_differences(second.latest, second.latest)
+    assert set(tables) == {"judge_energy", "judge_response"}
+
+
+def test_a_lattice_that_the_run_does_not_have_is_not_measured(
+    data: RunData, embeddings: Tensor
+) -> None:
+    absent = measured(data, embeddings, lattice="exact")
+    assert absent.latest.metrics == {}
+    assert absent.differences(absent.latest, absent.latest) == {}
+    assert absent.unpaired(absent.latest, absent.latest) == {}
