@@ -10,6 +10,7 @@ _NOISE = (
     r".*does not have many workers.*",  # decoded images are kept in memory
     r".*smaller than the logging interval.*",
     r".*Checkpoint directory .* exists.*",  # that is how a run resumes
+    r".*module\(s\) in eval mode at the start of training.*",  # the frozen critic of a loss
 )
 _CHATTER = ("Tip:", "GPU available", "TPU available")
 
@@ -18,6 +19,8 @@ def quiet() -> None:
     """Silence advertisements, and warnings about things that are so on purpose."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
+    for name in ("lightning.pytorch", "lightning.fabric"):  # they print for themselves
+        logging.getLogger(name).propagate = False
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: not any(word in record.getMessage() for word in _CHATTER)
     )

@@ -57,7 +57,7 @@ class DiffusionMaker(FaceMaker):
     def __init__(
         self,
         model: str | Path,
-        steps: int = 6,
+        steps: int = 4,
         identity_scale: float = 1.0,
         attribute_scale: float = 1.0,
         device: str = "auto",

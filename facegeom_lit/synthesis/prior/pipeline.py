@@ -72,7 +72,7 @@ class FacePrior(DiffusionPipeline):
         attributes: Values | None,
         noise: Tensor,
         *,
-        steps: int = 6,
+        steps: int = 4,
         identity_scale: float = 1.0,
         attribute_scale: float = 1.0,
     ) -> Tensor:
