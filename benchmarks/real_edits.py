@@ -7,8 +7,7 @@ with five landmarks of each. The images are aligned to 112×112, five attributes
 down and up in one photo of each person, and two gates judge every edit: a face model that was not
 trained on rendered faces must find the same person (where `weights/mobilefacenet_relu_ms1m` is
 there; else the embedded one), and the attribute must have moved measurably while others stayed.
-Writes the face set with its card to outputs/real_edits and a sheet to
-benchmarks/results/real_edits.png.
+Writes the face set with its card and a sheet to outputs/real_edits.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from facegeom_lit.faces.folder import read_folder
 from facegeom_lit.synthesis.renderer.camera import align
 
 OUTPUT = Path("outputs") / "real_edits"
-SHEET = Path(__file__).parent / "results" / "real_edits.png"
+SHEET = OUTPUT / "sheet.png"  # of real people: not for the repository
 MOVED = ("age", "expression", "hair_color", "illumination", "pose")
 SIDE = 112
 
@@ -113,7 +112,6 @@ def main() -> None:
     )
     faces = FaceSet.open(made)
     print(json.dumps(faces.card["gates"], indent=2))
-    SHEET.parent.mkdir(exist_ok=True)
     sheet(read_folder(folder), faces).save(SHEET)
     print(f"sheet: {SHEET}")
 

@@ -71,8 +71,9 @@ def leakage_matrix(changes: Tensor, *, signed: bool = True) -> Tensor:
     Args:
         changes: Measured value at a + δ less that at a - δ, in steps of the measured attribute,
             shape (A moved, C curves, B measured).
-        signed: Mean change (what moves along every time); False: mean size of the change, where
-            moves of either sign count and so does the measuring noise.
+        signed: Median change (what moves along every time); False: median size of the change,
+            where moves of either sign count and so does the measuring noise. Medians, since a
+            single blown-out image, in which nothing can be read, would decide a mean.
 
     Returns:
         Shape (A, B). With the same attributes on both sides the diagonal is the wanted response,
@@ -86,7 +87,8 @@ def leakage_matrix(changes: Tensor, *, signed: bool = True) -> Tensor:
             "`changes` must have the shape (moved, curves, measured) with at least one curve, got "
             f"{tuple(changes.shape)}."
         )
-    return (changes if signed else changes.abs()).double().mean(1) / 2  # from end to end: 2 steps
+    middle = (changes if signed else changes.abs()).double().quantile(0.5, dim=1)
+    return middle / 2  # from end to end: 2 steps
 
 
 def identity_consistency(

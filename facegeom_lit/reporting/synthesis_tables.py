@@ -77,7 +77,7 @@ def write_csv(path: str | Path, record: Record) -> None:
 def _attributes(record: Record) -> Table:
     table = Table(
         title=f"{record['synthesis']}: do faces follow what was asked? (source faces in brackets)",
-        caption="response: measured steps per step asked; leak: largest mean change of another "
+        caption="response: measured steps per step asked; leak: largest median change of another "
         "attribute, in its steps",
     )
     columns = ("R²", "correlation", "monotone curves", "response", "leak", "curve cosine")
