@@ -42,6 +42,7 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, or something cannot be read or written.
     """
     cfg = compose_config("evaluate", overrides)
+    maker, source = maker_of(cfg.synthesis), instantiate(cfg.source)
     if cfg.gates:
         raise FaceGeomError("A synthesis is evaluated as it is, without gates: gates=none.")
     names = tuple(cfg.measured or MEASURED)
@@ -53,7 +54,6 @@ def main(overrides: Sequence[str]) -> None:
     def embed(faces: FaceSet) -> Tensor:
         return embed_cached(model, faces, cache / "embeddings")
 
-    maker, source = maker_of(cfg.synthesis), instantiate(cfg.source)
     lattice = recipe_of(cfg, "lattice", names)
     people = recipe_of(cfg, "verification", names)
     others = recipe_of(cfg, "verification", names, others=True)

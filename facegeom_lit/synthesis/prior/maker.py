@@ -68,6 +68,12 @@ class DiffusionMaker(FaceMaker):
         for key, value in (("steps", steps), ("batch_size", batch_size)):
             if not isinstance(value, int) or value < 1:
                 raise FaceGeomError(f"synthesis.maker.{key} must be at least 1, got {value}.")
+        for key, scale in (
+            ("identity_scale", identity_scale),
+            ("attribute_scale", attribute_scale),
+        ):
+            if isinstance(scale, bool) or not isinstance(scale, int | float):
+                raise FaceGeomError(f"synthesis.maker.{key} must be a number, got {scale!r}.")
         self.model = Path(model).expanduser()
         self._options = {
             "steps": steps,

@@ -41,5 +41,7 @@ def test_version_follows_what_decides_a_pixel(model: Path) -> None:
 def test_bad_settings(model: Path, tmp_path: Path) -> None:
     with pytest.raises(FaceGeomError, match=r"synthesis\.maker\.steps must be at least 1, got 0"):
         DiffusionMaker(model, steps=0)
+    with pytest.raises(FaceGeomError, match=r"identity_scale must be a number, got 'abc'"):
+        DiffusionMaker(model, identity_scale="abc")  # type: ignore[arg-type]
     with pytest.raises(FaceGeomError, match=r"holds no prior\. Train one"):
         DiffusionMaker(tmp_path)
