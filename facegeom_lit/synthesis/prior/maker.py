@@ -83,10 +83,10 @@ class DiffusionMaker(FaceMaker):
         self.device = chosen_device(device, "synthesis.maker.device")
         self.batch_size = batch_size
         self._processes = Processes(processes if self.device.type == "cpu" else 1)
-        facts = repr(
-            (folder_hash(self.model), source_hash(_SOURCES), sorted(self._options.items()))
-        )
-        self.version = sha256(facts.encode()).hexdigest()[:12]
+        # The kind of device counts: each rounds in its own way.
+        decides = (source_hash(_SOURCES), sorted(self._options.items()), self.device.type)
+        facts = (folder_hash(self.model), *decides)
+        self.version = sha256(repr(facts).encode()).hexdigest()[:12]
 
     def faces(self, samples: list[Sample]) -> list[NDArray[np.uint8]]:
         """Draw the faces."""
