@@ -72,7 +72,10 @@ def test_read_csv(make_folder: MakeFolder) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,identity\nada/0.png,ada\n", "no column 'years'. It has: path, identity"),
+        (
+            "path,identity\nada/0.png,ada\n",
+            "no column 'years'. Separated by commas, it has: ",
+        ),
         ("path,identity,years\nada/0.png,ada,old\n", "line 2: 'old' is not a finite number"),
         ("path,identity,years\nada/0.png,ada,nan\n", "line 2: 'nan' is not a finite number"),
         ("path,identity,years\nada/7.png,ada,1\n", r"line 2: the image .*7\.png does not exist"),
