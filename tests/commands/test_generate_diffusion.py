@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(model: Path, folder: Path, *overrides: str) -> list[str]:
     arguments = ("synthesis=diffusion", f"synthesis.maker.model={model}", "synthesis.maker.steps=2")
-    people = ("identities=16", "images_per_identity=64")
+    people = ("identities=16", "images_per_identity=40")
     return [sys.executable, "-m", "facegeom_lit.commands.cli", "generate",
             *arguments, *people, f"output={folder}", *overrides]  # fmt: skip
 
