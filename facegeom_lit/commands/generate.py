@@ -38,6 +38,9 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, or the folder cannot be written.
     """
     cfg = compose_config("generate", overrides)
+    if cfg.kind is None:
+        curves = cfg.nodes is not None or cfg.measured is not None
+        cfg.kind = "lattice" if curves else "training"
     trainer = prediction_trainer(cfg)
     gating = Gating(instantiate(cfg.gates, _convert_="all"), cfg.keep_refused)
     recipe: Producible

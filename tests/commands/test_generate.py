@@ -37,7 +37,7 @@ def test_generate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_generate_lattice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGEOM_OUTPUT", str(tmp_path))
-    assert main(["generate", "kind=lattice", "attribute=hue", "identities=2", "nodes=3"]) == 0
+    assert main(["generate", "attribute=hue", "identities=2", "nodes=3"]) == 0  # nodes: a lattice
     (folder,) = (tmp_path / "facesets").iterdir()
     lattice = Lattice.from_face_set(FaceSet.open(folder))
     assert lattice.attributes == ("hue",)
@@ -54,8 +54,8 @@ def test_generate_lattice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             ["kind=test"],
             "kind must be one of training, lattice, verification, coverage, got 'test'",
         ),
-        (["nodes=3"], "nodes has no meaning for kind=training"),
-        (["measured=[age]"], "measured has no meaning for kind=training"),
+        (["kind=training", "nodes=3"], "nodes has no meaning for kind=training"),
+        (["kind=training", "measured=[age]"], "measured has no meaning for kind=training"),
         (["kind=verification", "attribute=age"], "leave attribute=none"),
         (["identities=many"], "identities must be a whole number"),
         (["seed=x"], "seed must be a whole number"),
