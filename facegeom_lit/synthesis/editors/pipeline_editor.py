@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -18,7 +17,7 @@ import torch
 from PIL import Image
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.synthesis.devices import chosen_device
+from facegeom_lit.synthesis.devices import chosen_device, one_thread
 from facegeom_lit.synthesis.editors import pipelines, settings
 from facegeom_lit.synthesis.editors.editor import Edit
 from facegeom_lit.synthesis.editors.folders import files_hash
@@ -119,7 +118,7 @@ class PipelineEditor(ABC):
                 gives something that is no image.
         """
         done: dict[int, Pixels] = {}
-        with _one_thread(self._loading.device):
+        with one_thread(self._loading.device):
             for batch, shared in self._batches(edits):
                 images = self._run([photos[i] for i in batch], [edits[i] for i in batch], shared)
                 for index, image in zip(batch, images, strict=True):
@@ -186,15 +185,3 @@ def _shrink(image: np.ndarray, side: int, dtype: str) -> Pixels:
     pixels = Image.fromarray(np.rint(image * 255).astype(np.uint8))
     # Pillow widens the filter by the factor of the reduction, so nothing aliases.
     return np.asarray(pixels.resize((side, side), Image.Resampling.BICUBIC))
-
-
-@contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
-    """Sum in one order on the CPU: the number of threads would change the last bits."""
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -15,11 +15,12 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models import attribute_regressor
 from facegeom_lit.models.attribute_regressor import AttributeRegressor
+from facegeom_lit.synthesis.devices import one_thread
 from facegeom_lit.synthesis.editors.editor import Edit
 from facegeom_lit.synthesis.maker import source_hash
 from facegeom_lit.synthesis.photometric import Pixels
 from facegeom_lit.synthesis.prior import pipeline
-from facegeom_lit.synthesis.prior.maker import folder_hash, one_thread, opened
+from facegeom_lit.synthesis.prior.maker import folder_hash, opened
 from facegeom_lit.synthesis.processes import Processes
 
 
@@ -89,7 +90,7 @@ def _regressor(folder: Path) -> AttributeRegressor:
 def _edit(
     jobs: list[tuple[Pixels, Edit]], model: Path, regressor: Path, options: dict[str, Any]
 ) -> list[Pixels]:
-    with one_thread():
+    with one_thread(torch.device("cpu")):
         return [_one(photo, edit, model, regressor, **options) for photo, edit in jobs]
 
 

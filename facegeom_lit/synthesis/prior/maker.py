@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +14,8 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.synthesis import photometric
-from facegeom_lit.synthesis.devices import chosen_device
+from facegeom_lit.synthesis.devices import chosen_device, one_thread
+from facegeom_lit.synthesis.editors.folders import files_hash
 from facegeom_lit.synthesis.maker import FaceMaker, source_hash
 from facegeom_lit.synthesis.prior.pipeline import FacePrior
 from facegeom_lit.synthesis.processes import Processes
@@ -28,7 +27,7 @@ _SOURCES = [
     Path(str(renderer_identity.__file__)),  # who a number is
     Path(str(photometric.__file__)),
 ]
-_FACTS = ("config.json", "scheduler_config.json", "model_index.json")
+_DECISIVE = ("**/*.safetensors", "**/*config.json", "model_index.json")
 
 
 class DiffusionMaker(FaceMaker):
@@ -102,19 +101,12 @@ def folder_hash(folder: Path) -> str:
     Raises:
         FaceGeomError: When there are none.
     """
-    files = sorted(
-        file for file in folder.rglob("*") if file.suffix == ".safetensors" or file.name in _FACTS
-    )
-    if not files:
+    if not any(folder.rglob("*.safetensors")):
         raise FaceGeomError(
             f"{folder} holds no prior. Train one with `python train.py experiment=prior`, or point "
             "synthesis.maker.model elsewhere."
         )
-    total = sha256()
-    for file in files:
-        total.update(f"{file.relative_to(folder).as_posix()}\n".encode())
-        total.update(sha256(file.read_bytes()).digest())
-    return total.hexdigest()
+    return files_hash(folder, _DECISIVE)
 
 
 @cache
@@ -127,24 +119,13 @@ def opened(model: Path, device: str) -> FacePrior:
     return prior
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: sums are added up in one order, whatever the machine's cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _draw(
     samples: list[Sample], model: Path, device: str, size: int, options: dict[str, Any]
 ) -> list[NDArray[np.uint8]]:
     """Draw the faces of some samples, `size` at once."""
     prior = opened(model, device)
     drawn: list[Tensor] = []
-    with one_thread():
+    with one_thread(prior.device):
         for start in range(0, len(samples), size):
             part = samples[start : start + size]
             codes = prior.identity_space.draw([s.identity_seed for s in part])
