@@ -30,6 +30,7 @@ from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.objectives.base import Objective
 from facegeom_lit.training.sources import RunData
+from facegeom_lit.training.tuning import add_lora, freeze_stages
 
 WANDB_ID = "wandb_id"
 
@@ -90,6 +91,19 @@ def make_head(cfg: DictConfig, dimension: int, classes: int) -> nn.Module:
     return instantiate(cfg.head)(dimension, classes)
 
 
+def tune(cfg: DictConfig, model: FaceModel) -> None:
+    """Choose the weights that learn, in place.
+
+    Raises:
+        FaceGeomError: When the backbone has no such stage, or nothing to adapt.
+    """
+    frozen = freeze_stages(model, cfg.tuning.frozen)
+    if cfg.tuning.lora is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(cfg.seed)
+            add_lora(model, frozen=frozen, **cfg.tuning.lora)
+
+
 def fine_tune_module(
     cfg: DictConfig,
     model: FaceModel,
@@ -102,6 +116,7 @@ def fine_tune_module(
         torch.manual_seed(cfg.seed)
         head = make_head(cfg, model.card.dimension, len(data.train.classes))
     model.train()  # loaded models come in evaluation mode
+    tune(cfg, model)
     training = cfg.training
     return FineTuneModule(
         model,

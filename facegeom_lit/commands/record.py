@@ -16,6 +16,7 @@ from facegeom_lit.commands.run_name import config_hash, run_name
 from facegeom_lit.models import FaceModel, ModelCard, save_face_model
 from facegeom_lit.reporting.run_record import interval_json, versions
 from facegeom_lit.training.sources import RunData
+from facegeom_lit.training.tuning import merge_lora
 
 Measurements = Mapping[str, Measurement]
 """Measurement by the kind of callback that made it."""
@@ -105,4 +106,5 @@ def keep_model(folder: Path, model: FaceModel, record: dict[str, Any]) -> ModelC
             "metrics": record["metrics"],
         },
     )
-    return save_face_model(FaceModel(model.backbone, card), folder / "model")
+    backbone = merge_lora(model).backbone
+    return save_face_model(FaceModel(backbone, card), folder / "model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from facegeom_lit.commands.assemble import (
     make_objective,
     reference_models,
     start_model,
+    tune,
 )
 from facegeom_lit.commands.check import check_config, target_attribute
 from facegeom_lit.commands.record import (
@@ -143,6 +145,7 @@ def _run(
     began = {"before": weights_hash(start), "model_before": model_hash(start)}
     objective = make_objective(cfg, start, target)
     make_head(cfg, start.card.dimension, classes=2)  # refuses what the real one would
+    tune(cfg, deepcopy(start))  # as well
     references = reference_models(cfg, start)
     measuring, callbacks = make_callbacks(cfg, references)
     trainer: L.Trainer = instantiate(

@@ -87,6 +87,9 @@ class FineTuneModule(L.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Let a resting backbone rest, and batch normalisation where it was asked to."""
         self.model.train(not self._warming_up)
+        for _, stage in self.model.stages():
+            if not any(parameter.requires_grad for parameter in stage.parameters()):
+                stage.eval()  # what stands still keeps its running statistics too
         if self.freeze_batch_norm:
             for module in self.model.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):

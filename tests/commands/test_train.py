@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 LONG = (
     "debug=fdr",
     "synthesis=renderer",
+    "tuning=lora",
     "trainer.max_epochs=40",
     "trainer.check_val_every_n_epoch=40",
     "seed=3",
@@ -129,6 +130,8 @@ def test_interrupted_training_continues_to_the_same_figures(
     resumed = record(train(*LONG, f"paths.cache={output}/cache", output=tmp_path))
     assert resumed["metrics"] == undisturbed["metrics"]
     assert resumed["weights"] == undisturbed["weights"]
+    (saved,) = tmp_path.glob("fine_tune/*/model")
+    assert weights_hash(load_face_model(saved)) == resumed["weights"]["after"]
 
 
 def test_a_sweep_ends_with_the_attribute_matrix(output: Path) -> None:
@@ -163,6 +166,9 @@ def test_two_processes_agree_with_each_other_and_finish(output: Path) -> None:
         (["training.layer_decay=2"], "training.layer_decay"),
         (["training.lr=fast"], "training.lr must be a number"),
         (["rerun=no"], "rerun must be true or false"),
+        (["tuning.frozen=[leyer1]"], "It has: stem, layer1"),
+        (["tuning=lora", "tuning.lora.rank=0"], "tuning.lora needs rank"),
+        (["callbacks.class_mean_head.images=-1"], "callbacks.class_mean_head.images"),
         (["+trainin.lr=3"], "Unknown key 'trainin.lr'"),
         (["head.margin=foo"], "head.margin must be a number"),
         (["callbacks.verification.fars=[2,0]"], "callbacks.verification.fars"),
