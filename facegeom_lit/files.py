@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             "that can be written, then run the same command again: what was complete is kept."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it may not be there, nor its folder be one
+            temporary.unlink()
 
 
 @contextmanager
@@ -74,6 +76,38 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """Do as `atomic_folder`, but replace nothing.
+
+    Args:
+        folder: Where it shall stand: nothing, or an empty folder. What killed processes left
+            beside it is removed.
+
+    Raises:
+        FaceGeomError: When something stands there, or it cannot be written.
+    """
+    folder = Path(folder).expanduser()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FaceGeomError(f"{folder} exists already. Choose a new folder, or delete that one.")
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+        process = leftover.name.split(".")[-2]
+        if process.isdigit() and not _runs(int(process)):
+            shutil.rmtree(leftover, ignore_errors=True)
+    with atomic_folder(folder) as aside:
+        yield aside
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path: str | Path, value: Any) -> None:

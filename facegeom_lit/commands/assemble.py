@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from facegeom_lit.attributes import MIRRORED, AttributeSpec
 from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
@@ -22,10 +24,14 @@ from facegeom_lit.commands.check import in_sweep
 from facegeom_lit.commands.run_name import SWEEP_VARIABLE, run_name
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.datamodule import FaceDataModule
+from facegeom_lit.faces.dataset import FaceDataset
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.keys import IMAGE
 from facegeom_lit.faces.transforms import Chain, MirrorFlip, MoveImageAttribute, Transform
 from facegeom_lit.files import atomic_path
 from facegeom_lit.models import FaceModel, build_face_model, load_face_model
 from facegeom_lit.models.embed import model_hash
+from facegeom_lit.models.weights.calibrate import calibrate_batch_norm
 from facegeom_lit.synthesis.photometric import apply as apply_operator
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.objectives.base import Objective
@@ -115,6 +121,8 @@ def fine_tune_module(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         head = make_head(cfg, model.card.dimension, len(data.train.classes))
+    if not cfg.training.freeze_batch_norm:
+        calibrate_batch_norm(model, _some_crops(data.train))
     model.train()  # loaded models come in evaluation mode
     tune(cfg, model)
     training = cfg.training
@@ -134,6 +142,13 @@ def fine_tune_module(
         freeze_batch_norm=training.freeze_batch_norm,
         provenance={"weights or card": model_hash(model), "training faces": data.train.hash},
     )
+
+
+def _some_crops(faces: FaceSet, count: int = 1024, batch: int = 64) -> Iterator[Tensor]:
+    """Yield uint8 batches (B, 3, 112, 112) of `count` crops, spread evenly over the set."""
+    rows = torch.linspace(0, len(faces) - 1, min(count, len(faces))).round().long()
+    for batch_of in DataLoader(FaceDataset(faces.select(rows)), batch_size=batch):
+        yield batch_of[IMAGE]
 
 
 def data_module(cfg: DictConfig, data: RunData, target: AttributeSpec | None) -> FaceDataModule:

@@ -11,11 +11,18 @@ from facegeom_lit.commands.errors import reporting_errors
 from facegeom_lit.commands.quiet import quiet
 from facegeom_lit.resources import resource
 
-# Name → one line of help. Each is a module here with `main(overrides)` and, beside it, the
-# configuration conf/<name>.yaml; it is imported when it is run, so that help comes at once.
+# Name → one line of help. Each is a module here (its dashes turned into underscores) with
+# `main(overrides)` and, beside it, the configuration conf/<module>.yaml; it is imported when it is
+# run, so that help comes at once.
 COMMANDS = {
     "generate": "make a face set: training faces, a lattice, or faces for verification",
-    "evaluate": "measure the quality of a synthesis: attributes, identity, variety, leakage",
+    "evaluate": "measure face models on pairs, faces or templates, or the quality of a synthesis",
+    "convert": "write faces in another format: .rec, .bin, Parquet, identity folders",
+    "crop": "cut aligned crops out of photos",
+    "check-crops": "tell whether crops are aligned to the ArcFace template",
+    "import": "read published weights as a face model, and say what they are",
+    "probe": "tell whether a card is likely wrong about colour order or normalisation",
+    "export": "write a face model as ONNX or pack for InsightFace, or for arcface_torch",
 }
 
 
@@ -42,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: Unknown command {name!r}.\n\n{_help()}", file=sys.stderr)
         return 2
     if {"-h", "--help"} & set(overrides):
-        settings = (resource("conf") / f"{name}.yaml").read_text(encoding="utf-8")
+        files = sorted(resource("conf").glob(f"{_module(name)}*.yaml"))  # evaluate has two
+        settings = "\n".join(file.read_text(encoding="utf-8") for file in files)
         print(f"facegeom {name} [key=value ...]: {COMMANDS[name]}\n\n{settings}", end="")
         return 0
     quiet()
@@ -51,7 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, overrides: list[str]) -> None:
-    import_module(f"facegeom_lit.commands.{name}").main(overrides)
+    import_module(f"facegeom_lit.commands.{_module(name)}").main(overrides)
+
+
+def _module(name: str) -> str:
+    # `import` is a keyword, which no module that is imported plainly can be called.
+    return {"import": "import_model"}.get(name, name.replace("-", "_"))
 
 
 def _help() -> str:

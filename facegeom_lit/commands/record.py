@@ -14,6 +14,7 @@ from facegeom_lit.attributes import BASELINE, AttributeSpec
 from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement
 from facegeom_lit.commands.run_name import config_hash, run_name
 from facegeom_lit.models import FaceModel, ModelCard, save_face_model
+from facegeom_lit.models.weights.calibrate import FOLDED
 from facegeom_lit.reporting.run_record import interval_json, versions
 from facegeom_lit.training.sources import RunData
 from facegeom_lit.training.tuning import merge_lora
@@ -98,6 +99,7 @@ def keep_model(folder: Path, model: FaceModel, record: dict[str, Any]) -> ModelC
     card = replace(
         model.card,
         training={
+            **{key: value for key, value in model.card.training.items() if key == FOLDED},
             "command": " ".join(["python train.py", *record["overrides"]]),
             "started_from": {"name": model.card.name, "hash": record["weights"]["before"]},
             **{key: record[key] for key in ("attribute", "objective", "seed", "config_hash")},

@@ -33,10 +33,18 @@ def model_hash(model: FaceModel) -> str:
 
 
 @torch.inference_mode()
-def embed(model: FaceModel, faces: FaceSet, *, batch_size: int = 128, workers: int = 0) -> Tensor:
+def embed(
+    model: FaceModel,
+    faces: FaceSet,
+    *,
+    mirrored: bool = False,
+    batch_size: int = 128,
+    workers: int = 0,
+) -> Tensor:
     """Return raw embeddings of every face in order, (N, D) float32 on the CPU.
 
-    The model is used where it stands (its device) and is left in the mode it was in.
+    The model is used where it stands (its device) and is left in the mode it was in. With
+    `mirrored` it sees every image as in a mirror.
 
     Raises:
         FaceGeomError: When an embedding is not finite.
@@ -48,7 +56,8 @@ def embed(model: FaceModel, faces: FaceSet, *, batch_size: int = 128, workers: i
     parts = []
     with tqdm(total=len(faces), unit="face", desc=f"embed {model.card.name}", leave=False) as bar:
         for batch in loader:
-            parts.append(model(batch[IMAGE].to(device)).float().cpu())
+            images = batch[IMAGE].to(device)
+            parts.append(model(images.flip(-1) if mirrored else images).float().cpu())
             bar.update(len(parts[-1]))
     model.train(training)
     embeddings = torch.cat(parts)
@@ -62,19 +71,25 @@ def embed(model: FaceModel, faces: FaceSet, *, batch_size: int = 128, workers: i
 
 
 def embed_cached(
-    model: FaceModel, faces: FaceSet, folder: str | Path, *, batch_size: int = 128
+    model: FaceModel,
+    faces: FaceSet,
+    folder: str | Path,
+    *,
+    mirrored: bool = False,
+    batch_size: int = 128,
+    workers: int = 0,
 ) -> Tensor:
     """Return `embed(model, faces)`, from `folder` when it was computed before.
 
     The key is (`model_hash`, face-set hash): a changed model, card or face set is never confused
     with the one before.
     """
-    key = f"{model_hash(model)[:16]}-{faces.hash[:16]}"
+    key = f"{model_hash(model)[:16]}-{faces.hash[:16]}" + ("-mirrored" if mirrored else "")
     path = Path(folder) / f"{key}.safetensors"
     try:
         return load_file(path)["embeddings"]
     except (FileNotFoundError, SafetensorError, KeyError):
-        embeddings = embed(model, faces, batch_size=batch_size)
+        embeddings = embed(model, faces, mirrored=mirrored, batch_size=batch_size, workers=workers)
         with atomic_path(path) as temporary:
             save_file({"embeddings": embeddings}, temporary)
         return embeddings

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -18,12 +19,14 @@ from facegeom_lit.models.backbones import build_backbone
 from facegeom_lit.models.backbones.registry import complete_arguments
 from facegeom_lit.models.card import ModelCard
 from facegeom_lit.models.face_model import FaceModel
-from facegeom_lit.models.weights.fit import fill
-from facegeom_lit.models.weights.read import read_state
-from facegeom_lit.models.weights.recognise import recognise
+from facegeom_lit.models.weights.fit import compare, fill
+from facegeom_lit.models.weights.read import read_checkpoint, read_state
+from facegeom_lit.models.weights.recognise import arrange, recognise
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
+HUB = "hf:"
+"""Before a Hugging Face hub id, which is no path: `hf:facebook/dinov2-small`."""
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -78,12 +81,13 @@ def load_face_model(
     """Read a face model.
 
     Args:
-        path: A folder that `save_face_model` wrote, or a file of weights (.pth, .pt, .ckpt, .bin
-            or .safetensors). A file needs no card when its layout is a known one: InsightFace's
-            `arcface_torch` networks, and the two MobileFaceNets in
-            `facegeom_lit.models.weights.cards`.
+        path: A folder that `save_face_model` wrote; a file of weights (.pth, .pt, .ckpt, .bin or
+            .safetensors); a recognition network as .onnx; a Hugging Face folder, or a hub id as
+            `hf:NAME`. A file needs no card when its layout is a known one, of those in
+            `facegeom_lit.models.weights.layouts`.
         architecture: What the weights must be; checked against the card.
-        arguments: Arguments that the architecture must have; checked against the card.
+        arguments: Arguments that the architecture must have; checked against the card. Without an
+            architecture: how a Hugging Face model is read (pooling, dimension, size).
         card: Card of a file that has none or has another layout.
 
     Returns:
@@ -95,7 +99,7 @@ def load_face_model(
     path = Path(path).expanduser()
     if path.name == WEIGHTS and (path.parent / CARD).is_file():
         path = path.parent
-    model = _load_folder(path, card) if path.is_dir() else _load_file(path, card)
+    model = _load(path, card, {} if architecture else arguments or {})
     _check_wanted(model.card, architecture, arguments, path)
     return model.eval()
 
@@ -150,6 +154,20 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
+def _load(path: Path, card: ModelCard | None, reading: Mapping[str, Any]) -> FaceModel:
+    # Imported when wanted: both bring large libraries along.
+    if path.suffix == ".onnx":
+        from facegeom_lit.models.weights.onnx_import import read_onnx
+
+        return read_onnx(path, card)
+    if str(path).startswith(HUB) or (path.is_dir() and not (path / CARD).is_file()):
+        from facegeom_lit.models.weights.hugging_face import is_hugging_face, read_hugging_face
+
+        if is_hugging_face(path):
+            return read_hugging_face(path, **reading)
+    return _load_folder(path, card) if path.is_dir() else _load_file(path, card)
+
+
 def _load_folder(folder: Path, card: ModelCard | None) -> FaceModel:
     for name in (WEIGHTS, CARD):
         if not (folder / name).is_file():
@@ -172,19 +190,42 @@ def _load_folder(folder: Path, card: ModelCard | None) -> FaceModel:
 
 
 def _load_file(path: Path, card: ModelCard | None) -> FaceModel:
-    state = read_state(path)
-    names: Mapping[str, str] = {}
-    if card is None:
-        known = recognise(state)
-        if known is None:
-            raise FaceGeomError(
-                f"{path} has no {CARD} beside it and its layout is not a known one (first tensors: "
-                f"{', '.join(list(state)[:4])}). Give its `card`, with its architecture."
-            )
-        state, card, names = known.state, known.card, known.names
-    model = _assemble(state, card, path, path, names)
+    checkpoint = read_checkpoint(path)
+    known = recognise(checkpoint.state)
+    if card is not None and not (known and _same_network(known.card, card)):
+        with torch.device("meta"):
+            expected = list(build_backbone(card.architecture, **card.arguments).state_dict())
+        known = arrange(checkpoint.state, card, expected)
+    if known is None:
+        raise FaceGeomError(
+            f"{path} has no {CARD} beside it and its layout is not a known one (first tensors: "
+            f"{', '.join(list(checkpoint.state)[:4])}). Give its `card`, with its architecture."
+        )
+    card = card or known.card
+    notes: dict[str, Any] = {"layout": known.title} if known.title else {}
+    if left := [*checkpoint.aside, *known.aside]:
+        notes["left_aside"] = left
+    card = replace(card, training={**card.training, **notes})
+    with torch.device("meta"):  # names and shapes are compared before any memory is spent
+        sketch = build_backbone(card.architecture, **card.arguments)
+    names = {name: known.original(name) for name in (*sketch.state_dict(), *known.state)}
+    compare(
+        sketch,
+        known.state,
+        source=path,
+        network_name=_describe(card),
+        names=names,
+        looks_like=known.title,
+    )
+    model = _assemble(known.state, card, path, path, names)
     model.card = replace(card, hash=weights_hash(model))
     return model
+
+
+def _same_network(one: ModelCard, other: ModelCard) -> bool:
+    return one.architecture == other.architecture and complete_arguments(
+        one.architecture, one.arguments
+    ) == complete_arguments(other.architecture, other.arguments)
 
 
 def _assemble(
@@ -225,4 +266,5 @@ def _check_wanted(
 
 
 def _describe(card: ModelCard) -> str:
-    return f"{card.architecture} {card.arguments}" if card.arguments else card.architecture
+    # A generic graph's arguments are the whole graph.
+    return f"{card.architecture} {card.arguments}"[:200] if card.arguments else card.architecture

@@ -3,9 +3,16 @@
 Deng et al., "ArcFace", CVPR 2019, section 3.1 (blocks: BN-Conv-BN-PReLU-Conv-BN); Duta et al.,
 "Improved Residual Networks", ICPR 2020. Module names and shapes are those of `arcface_torch`, so
 its `backbone.pth` loads with `strict=True`.
+
+The arguments `shortcut`, `inner_norm`, `squeeze` and `eps` cover its relatives: the IR and IR-SE
+networks of AdaFace and CVLFace (mk-minchul) and of their ancestors (TreB1eN/InsightFace_Pytorch,
+face.evoLVe), and MagFace (IrvingMeng).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,33 +25,62 @@ BLOCKS: dict[str, tuple[int, int, int, int]] = {
     "iresnet34": (3, 4, 6, 3),
     "iresnet50": (3, 4, 14, 3),
     "iresnet100": (3, 13, 30, 3),
+    "iresnet152": (3, 8, 36, 3),
+    "iresnet200": (6, 26, 60, 6),
 }
 """Residual blocks in each of the four layers."""
 
+SHORTCUTS = ("conv", "pool")
+_REDUCTION = 16
+"""Channels of a squeeze-and-excitation block's input by those of its waist."""
+
+
+class SqueezeExcitation(nn.Module):
+    """Weighs each channel by what all of them look like on average (Hu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        waist = max(1, channels // _REDUCTION)
+        self.fc1 = nn.Conv2d(channels, waist, 1, bias=False)
+        self.fc2 = nn.Conv2d(waist, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return x * torch.sigmoid(self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
+
 
 class IBasicBlock(nn.Module):
-    """One residual block; the stride sits in the second convolution."""
+    """One residual block; the stride sits in the second convolution. Arguments: see `IResNet`."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        shortcut: str = "conv",
+        inner_norm: bool = True,
+        squeeze: bool = False,
+    ) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        self.bn2 = nn.BatchNorm2d(outputs) if inner_norm else nn.Identity()
         self.prelu = nn.PReLU(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample = (
-            nn.Sequential(
+        self.se = SqueezeExcitation(outputs) if squeeze else nn.Identity()
+        self.downsample: nn.Module | None = None
+        if inputs != outputs or (stride != 1 and shortcut == "conv"):
+            self.downsample = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
             )
-            if stride != 1 or inputs != outputs
-            else None
-        )
+        elif stride != 1:
+            self.downsample = nn.MaxPool2d(1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
         out = self.prelu(self.bn2(self.conv1(self.bn1(x))))
-        out = self.bn3(self.conv2(out))
+        out = self.se(self.bn3(self.conv2(out)))
         return out + (x if self.downsample is None else self.downsample(x))
 
 
@@ -58,9 +94,14 @@ class IResNet(Backbone):
         stem_stride: Stride of the first convolution. 1 is the published network; 2 quarters the
             work and shrinks the last feature map from 7×7 to 4×4, for small models.
         dropout: Probability of zeroing a feature before the last linear layer.
+        shortcut: How a block that halves the map without changing its channels skips: "conv"
+            through a convolution and norm, or "pool" by taking every second pixel.
+        inner_norm: Whether a batch norm follows the first convolution of each block.
+        squeeze: Whether a squeeze-and-excitation block ends each residual branch.
+        eps: Added to the variance in every batch norm.
 
     Raises:
-        FaceGeomError: When `width` or `stem_stride` is out of range.
+        FaceGeomError: When `width`, `stem_stride` or `shortcut` is not usable.
 
     Example:
         >>> backbone = IResNet(BLOCKS["iresnet18"], dimension=64, width=0.125).eval()
@@ -75,8 +116,16 @@ class IResNet(Backbone):
         width: float = 1.0,
         stem_stride: int = 1,
         dropout: float = 0.0,
+        shortcut: str = "conv",
+        inner_norm: bool = True,
+        squeeze: bool = False,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        if shortcut not in SHORTCUTS:
+            raise FaceGeomError(
+                f"Argument `shortcut` must be one of {SHORTCUTS}, got {shortcut!r}."
+            )
         if stem_stride not in (1, 2):
             raise FaceGeomError(f"Argument `stem_stride` must be 1 or 2, got {stem_stride}.")
         self.dimension = dimension
@@ -85,10 +134,11 @@ class IResNet(Backbone):
         self.conv1 = nn.Conv2d(3, stem, 3, stride=stem_stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.prelu = nn.PReLU(stem)
-        self.layer1 = _layer(stem, channels[0], blocks[0])
-        self.layer2 = _layer(channels[0], channels[1], blocks[1])
-        self.layer3 = _layer(channels[1], channels[2], blocks[2])
-        self.layer4 = _layer(channels[2], channels[3], blocks[3])
+        make = partial(IBasicBlock, shortcut=shortcut, inner_norm=inner_norm, squeeze=squeeze)
+        self.layer1 = _layer(make, stem, channels[0], blocks[0])
+        self.layer2 = _layer(make, channels[0], channels[1], blocks[1])
+        self.layer3 = _layer(make, channels[1], channels[2], blocks[2])
+        self.layer4 = _layer(make, channels[2], channels[3], blocks[3])
         self.bn2 = nn.BatchNorm2d(channels[3])
         self.dropout = nn.Dropout(dropout)
         side = 7 if stem_stride == 1 else 4
@@ -99,6 +149,8 @@ class IResNet(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, 0.1)
+            elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.eps = eps
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed normalised images (B, 3, 112, 112); returns (B, dimension)."""
@@ -119,6 +171,8 @@ class IResNet(Backbone):
         ]
 
 
-def _layer(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
-    first = IBasicBlock(inputs, outputs, stride=2)
-    return nn.Sequential(first, *(IBasicBlock(outputs, outputs, 1) for _ in range(blocks - 1)))
+def _layer(
+    make: Callable[[int, int, int], nn.Module], inputs: int, outputs: int, blocks: int
+) -> nn.Sequential:
+    rest = (make(outputs, outputs, 1) for _ in range(blocks - 1))
+    return nn.Sequential(make(inputs, outputs, 2), *rest)

@@ -1,7 +1,8 @@
 """MobileFaceNet (Chen et al., CCBR 2018), in the layout of InsightFace's `arcface_torch`.
 
-One class covers the weights that circulate: InsightFace's (`scale=2`, 512-d), the PReLU network of
-the paper, also with a 7×6 pooling window for 112×96 crops, and a variant with ReLU6 activations.
+One class covers the weights that circulate: InsightFace's (`scale=2`, 512-d, and the larger
+`mbf_large`), the PReLU network of the paper, also with a 7×6 pooling window for 112×96 crops, and a
+variant with ReLU6 activations.
 `facegeom_lit.models.weights` maps the key names of the others onto these modules.
 """
 
@@ -108,6 +109,9 @@ class MobileFaceNet(Backbone):
         scale: Multiplier of the trunk's channels only: 1 as in the paper, 2 in InsightFace's
             `mbf`, which keeps the hidden channels of the bottlenecks.
         window: (H, W) of the last feature map; the input is 16 times as large.
+        blocks: Blocks in each of the four stages: (1, 4, 6, 2) as in the paper, where 1 stands for
+            a plain depthwise convolution; (2, 8, 12, 4) with `scale` 4 is InsightFace's
+            `mbf_large`.
         variant: "prelu" as in the paper, or "relu": ReLU6 activations, a depthwise separable second
             layer (with plain ReLU) and a bias in the last linear map.
 
@@ -128,32 +132,39 @@ class MobileFaceNet(Backbone):
         scale: int = 1,
         window: Sequence[int] = (7, 7),
         variant: str = "prelu",
+        blocks: Sequence[int] = (1, 4, 6, 2),
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
             raise FaceGeomError(f"Argument `variant` must be one of {VARIANTS}, got {variant!r}.")
         height, breadth = window
+        first, second, third, fourth = blocks
         self.dimension = dimension
         self.input_size = (16 * height, 16 * breadth)
         narrow, wide = (scale_channels(base * scale, width) for base in (64, 128))
         small, middle, large = (scale_channels(base, width) for base in (128, 256, 512))
         groups = narrow // scale
         act = "prelu" if variant == "prelu" else "relu6"
+        opening: nn.Module
+        if first != 1:
+            opening = Residual(narrow, small, first, act)
+        elif variant == "prelu":
+            opening = ConvBlock(narrow, narrow, 3, 1, 1, groups=groups)
+        else:
+            opening = nn.Sequential(
+                ConvBlock(narrow, narrow, 3, 1, 1, groups=groups, activation="relu"),
+                ConvBlock(narrow, narrow, activation="relu"),
+            )
         self.layers = nn.ModuleList(
             [
                 ConvBlock(3, narrow, 3, 2, 1, activation=act),
-                ConvBlock(narrow, narrow, 3, 1, 1, groups=groups)
-                if variant == "prelu"
-                else nn.Sequential(
-                    ConvBlock(narrow, narrow, 3, 1, 1, groups=groups, activation="relu"),
-                    ConvBlock(narrow, narrow, activation="relu"),
-                ),
+                opening,
                 DepthWise(narrow, narrow, small, 2, False, act),
-                Residual(narrow, small, 4, act),
+                Residual(narrow, small, second, act),
                 DepthWise(narrow, wide, middle, 2, False, act),
-                Residual(wide, middle, 6, act),
+                Residual(wide, middle, third, act),
                 DepthWise(wide, wide, large, 2, False, act),
-                Residual(wide, middle, 2, act),
+                Residual(wide, middle, fourth, act),
             ]
         )
         self.conv_sep = ConvBlock(wide, large, activation=act)

@@ -9,15 +9,23 @@ from functools import partial
 from typing import Any
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.models.backbones.arcface_vit import ArcFaceViT
 from facegeom_lit.models.backbones.backbone import Backbone
+from facegeom_lit.models.backbones.hugging_face import HuggingFace
+from facegeom_lit.models.backbones.inception_resnet import InceptionResNetV1
 from facegeom_lit.models.backbones.iresnet import BLOCKS, IResNet
 from facegeom_lit.models.backbones.mobilefacenet import MobileFaceNet
+from facegeom_lit.models.backbones.onnx_graph import OnnxGraph
 from facegeom_lit.models.backbones.vit import VisionTransformer
 
 ARCHITECTURES: dict[str, Callable[..., Backbone]] = {
     **{name: partial(IResNet, blocks) for name, blocks in BLOCKS.items()},
     "mobilefacenet": MobileFaceNet,
     "vit": VisionTransformer,
+    "arcface_vit": ArcFaceViT,
+    "inception_resnet_v1": InceptionResNetV1,
+    "hugging_face": HuggingFace,
+    "onnx_graph": OnnxGraph,
 }
 """Constructors by architecture name; all arguments have defaults."""
 

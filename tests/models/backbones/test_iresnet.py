@@ -83,3 +83,27 @@ def test_bad_arguments_are_named() -> None:
         build_backbone("iresnet18", width=0)
     with pytest.raises(FaceGeomError, match="stem_stride"):
         build_backbone("iresnet18", width=0.25, stem_stride=3)
+
+
+def test_relatives_of_the_published_network() -> None:
+    small = {"width": 0.25, "dimension": 16}
+    plain = build_backbone("iresnet18", **small)
+    pooled = build_backbone("iresnet18", **small, shortcut="pool")
+    gone = set(plain.state_dict()) - set(pooled.state_dict())
+    assert {name.rpartition(".")[0] for name in gone} == {
+        "layer1.0.downsample.0",
+        "layer1.0.downsample.1",
+    }
+    images = torch.arange(16.0).view(1, 1, 4, 4)
+    assert torch.equal(pooled.layer1[0].downsample(images), images[:, :, ::2, ::2])
+    bare = build_backbone("iresnet18", **small, inner_norm=False)
+    assert not any("bn2" in name for name in bare.state_dict() if name.startswith("layer"))
+    squeezed = build_backbone("iresnet18", **small, squeeze=True)
+    added = set(squeezed.state_dict()) - set(plain.state_dict())
+    assert len(added) == 2 * 8
+    eps = {
+        m.eps for m in build_backbone("iresnet18", **small, eps=2e-5).modules() if hasattr(m, "eps")
+    }
+    assert eps == {2e-5}
+    with pytest.raises(FaceGeomError, match="`shortcut` must be one of"):
+        build_backbone("iresnet18", shortcut="max")

@@ -9,6 +9,13 @@ from facegeom_lit.models.backbones import ARCHITECTURES, build_backbone
 SMALL = {
     "mobilefacenet": {"width": 0.25, "dimension": 32},
     "vit": {"channels": 32, "depth": 2, "dimension": 32},
+    "arcface_vit": {"channels": 32, "depth": 2, "dimension": 32},
+    "inception_resnet_v1": {"dimension": 32},
+    "onnx_graph": {},
+    "hugging_face": {
+        "config": {"model_type": "resnet", "hidden_sizes": [16, 16], "depths": [1, 1]},
+        "dimension": 32,
+    },
 }
 
 
@@ -23,7 +30,10 @@ def test_stages_hold_every_parameter_exactly_once(architecture: str) -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("architecture", ["iresnet18", "mobilefacenet", "vit"])
+PUBLISHED = ["iresnet18", "mobilefacenet", "vit", "arcface_vit", "inception_resnet_v1"]
+
+
+@pytest.mark.parametrize("architecture", PUBLISHED)
 def test_stages_are_ordered_from_input_to_output(architecture: str) -> None:
     arguments = SMALL.get(architecture, {"width": 0.25, "dimension": 32, "stem_stride": 2})
     backbone = build_backbone(architecture, **arguments).eval()
@@ -34,17 +44,17 @@ def test_stages_are_ordered_from_input_to_output(architecture: str) -> None:
                 module.register_forward_hook(lambda *_, name=name: order.append(name))
     with torch.no_grad():
         # Gradients or not, a hook on every leaf keeps attention off its fused path.
-        backbone(torch.randn(1, 3, 112, 112))
+        backbone(torch.randn(1, 3, *backbone.input_size))
     first_seen = list(dict.fromkeys(order))
     assert first_seen == [name for name, _ in backbone.stages()]
 
 
-@pytest.mark.parametrize("architecture", ["iresnet18", "mobilefacenet", "vit"])
+@pytest.mark.parametrize("architecture", PUBLISHED)
 def test_gradients_reach_every_trained_parameter(architecture: str) -> None:
     arguments = SMALL.get(architecture, {"width": 0.25, "dimension": 32, "stem_stride": 2})
     torch.manual_seed(0)
     backbone = build_backbone(architecture, **arguments)
-    embeddings = backbone(torch.randn(4, 3, 112, 112))
+    embeddings = backbone(torch.randn(4, 3, *backbone.input_size))
     assert embeddings.shape == (4, backbone.dimension)
     (embeddings**3).sum().backward()
     for name, parameter in backbone.named_parameters():
