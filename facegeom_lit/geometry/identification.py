@@ -1,8 +1,8 @@
-"""1:N identification: a probe is searched in a gallery (GEOMETRY §3, §4)."""
+"""Closed-set 1:N identification: a probe is searched in a gallery (GEOMETRY §3, §4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -60,15 +60,17 @@ def match_ranks(
     Raises:
         FaceGeomError: When a probe has no mate, rows are not finite, or dimensions differ.
     """
-    scores, mates = _identity_scores(gallery, gallery_labels, probes, probe_labels, distance)
-    missing = int((mates < 0).sum())
+    ranks, missing = [], 0
+    for scores, mates in searches(gallery, gallery_labels, probes, probe_labels, distance):
+        missing += int((mates < 0).sum())
+        own = scores.gather(1, mates.clamp(min=0).unsqueeze(1))
+        ranks.append((scores >= own).sum(dim=1))
     if missing:
         raise FaceGeomError(
-            f"{missing} of {len(mates)} probes are of identities that the gallery does not hold. "
-            "Closed-set ranks need a mate for each; use `tpir_at_fpir` for the open set."
+            f"{missing} of {len(probes)} probes are of identities that the gallery does not hold. "
+            "Closed-set ranks need a mate for each; use `open_set.tpir_at_fpir` for the open set."
         )
-    own = scores.gather(1, mates.unsqueeze(1))
-    return (scores >= own).sum(dim=1)
+    return torch.cat(ranks)
 
 
 def rank_k(
@@ -105,62 +107,28 @@ def rank_k(
     return {k: float((ranks <= k).double().mean()) for k in ks}
 
 
-def tpir_at_fpir(
-    gallery: Tensor,
-    gallery_labels: Tensor,
-    probes: Tensor,
-    probe_labels: Tensor,
-    fpirs: Sequence[float] = (0.01, 0.1),
-    *,
-    distance: Distance = "cosine",
-) -> dict[float, float | None]:
-    """Open set: share of mated probes that are found first and above the threshold.
-
-    Probes of identities outside the gallery set the threshold: at most a share `fpir` of them
-    finds anybody above it. No interpolation.
-
-    Args:
-        gallery: As of `match_ranks`.
-        gallery_labels: Identities of the gallery.
-        probes: Embeddings of mated and non-mated probes together.
-        probe_labels: Identities; those that are not in the gallery are non-mated.
-        fpirs: False positive identification rates in (0, 1).
-        distance: The distance of the space in which the gallery lives.
-
-    Returns:
-        The share for each rate; None below 1/non-mated probes, where they cannot tell.
-
-    Raises:
-        FaceGeomError: When all probes or none have a mate, or a rate is outside (0, 1).
-    """
-    scores, mates = _identity_scores(gallery, gallery_labels, probes, probe_labels, distance)
-    mated = mates >= 0
-    if mated.all() or not mated.any():
-        raise FaceGeomError(
-            f"The open set needs probes with and without a mate in the gallery, got "
-            f"{int(mated.sum())} and {int((~mated).sum())}."
-        )
-    strangers = scores[~mated].amax(dim=1).sort(descending=True).values
-    own = scores[mated].gather(1, mates[mated].unsqueeze(1))
-    first = (scores[mated] >= own).sum(dim=1) == 1
-    rates: dict[float, float | None] = {}
-    for fpir in fpirs:
-        if not 0 < fpir < 1:
-            raise FaceGeomError(f"A false positive rate must lie between 0 and 1, got {fpir}.")
-        admitted = int(fpir * len(strangers) + 1e-9)
-        found = first & (own.squeeze(1) > strangers[admitted])
-        rates[fpir] = float(found.double().mean()) if admitted else None
-    return rates
-
-
-def _identity_scores(
+def searches(
     gallery: Tensor,
     gallery_labels: Tensor,
     probes: Tensor,
     probe_labels: Tensor,
     distance: Distance,
-) -> tuple[Tensor, Tensor]:
-    """Score of each probe against each identity (P, I), and the right identity's column or −1."""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Search a gallery with some probes at a time.
+
+    Args:
+        gallery: As of `match_ranks`, like all others, but that a probe need not have a mate.
+        gallery_labels: Identities of the gallery.
+        probes: Embeddings of the probes.
+        probe_labels: Identities of the probes.
+        distance: The distance of the space in which the gallery lives.
+
+    Yields:
+        Score against each identity, (P, I), and the column of the right one, or -1, (P,).
+
+    Raises:
+        FaceGeomError: When rows are not finite, or dimensions differ.
+    """
     check_labels(gallery, gallery_labels)
     check_labels(probes, probe_labels)
     if not len(gallery) or not len(probes) or gallery.shape[1] != probes.shape[1]:
@@ -170,17 +138,17 @@ def _identity_scores(
         )
     enrolled, probed = _placed(gallery, probes, distance)
     identities, dense = gallery_labels.to(gallery.device).unique(return_inverse=True)
-    scores = enrolled.new_full((len(probed), len(identities)), -torch.inf)
+    labels = probe_labels.to(identities)
+    mates = torch.searchsorted(identities, labels).clamp(max=len(identities) - 1)
+    mates = torch.where(identities[mates] == labels, mates, -1)
     for rows in blocks(len(probed), 1024):
         pairs = (
             probed[rows] @ enrolled.T
             if distance == "cosine"
             else -torch.cdist(probed[rows], enrolled)
         )
-        scores[rows].scatter_reduce_(1, dense.expand_as(pairs), pairs, "amax")
-    labels = probe_labels.to(identities)
-    mates = torch.searchsorted(identities, labels).clamp(max=len(identities) - 1)
-    return scores, torch.where(identities[mates] == labels, mates, -1)
+        scores = pairs.new_full((len(pairs), len(identities)), -torch.inf)
+        yield scores.scatter_reduce_(1, dense.expand_as(pairs), pairs, "amax"), mates[rows]
 
 
 def _placed(gallery: Tensor, probes: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:

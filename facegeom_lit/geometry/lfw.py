@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,24 +46,20 @@ def best_threshold(scores: Tensor, same: Tensor) -> float:
     return float((steps[best - 1] + steps[best]) / 2)
 
 
-def lfw_accuracy(scores: Tensor, same: Tensor, folds: int = 10) -> FoldAccuracy:
+def lfw_accuracy(scores: Tensor, same: Tensor, folds: int | Tensor = 10) -> FoldAccuracy:
     """Accuracy on each fold at the threshold that is best on the others.
 
     Args:
         scores: Similarity of each pair in the protocol's order, shape (P,).
         same: Whether the pair is genuine, shape (P,).
-        folds: Number of consecutive folds, ≥ 2.
+        folds: Number of consecutive folds, ≥ 2; or the fold of each pair, int64 (P,).
 
     Raises:
-        FaceGeomError: As `split_scores`, or with fewer pairs than folds.
+        FaceGeomError: As `split_scores`, or with fewer pairs than folds, or fewer than two folds.
     """
-    if not 2 <= folds <= len(scores):
-        raise FaceGeomError(
-            f"`folds` must be between 2 and the number of pairs ({len(scores)}), got {folds}."
-        )
     same = same.bool()
     accuracies = []
-    for held_out in torch.arange(len(scores)).tensor_split(folds):
+    for held_out in _folds(folds, len(scores)):
         others = torch.ones(len(scores), dtype=torch.bool)
         others[held_out] = False
         threshold = best_threshold(scores[others], same[others])
@@ -71,3 +68,20 @@ def lfw_accuracy(scores: Tensor, same: Tensor, folds: int = 10) -> FoldAccuracy:
         )
     spread = torch.tensor(accuracies, dtype=torch.float64)
     return FoldAccuracy(float(spread.mean()), float(spread.std(correction=0)), tuple(accuracies))
+
+
+def _folds(folds: int | Tensor, pairs: int) -> Sequence[Tensor]:
+    """Rows of each fold."""
+    if isinstance(folds, Tensor):
+        names, counts = folds.unique(return_counts=True)
+        if len(folds) != pairs or len(names) < 2:
+            raise FaceGeomError(
+                f"`folds` must hold the fold of each of {pairs} pairs and at least two of them, "
+                f"got {len(folds)} values of {len(names)} folds."
+            )
+        return folds.argsort(stable=True).split(counts.tolist())
+    if not 2 <= folds <= pairs:
+        raise FaceGeomError(
+            f"`folds` must be between 2 and the number of pairs ({pairs}), got {folds}."
+        )
+    return torch.arange(pairs).tensor_split(folds)

@@ -8,7 +8,6 @@ from facegeom_lit.geometry.identification import (
     first_image_gallery,
     match_ranks,
     rank_k,
-    tpir_at_fpir,
 )
 from facegeom_lit.geometry.points import normalized
 
@@ -44,33 +43,10 @@ def test_first_image_gallery() -> None:
     assert probes.tolist() == [2, 3]
 
 
-def test_open_set() -> None:
-    gallery, labels = torch.eye(4), torch.arange(4)
-    # Mated: two sure, one found at a low score, one mistaken. Strangers: scores 0.9 and about 0.5.
-    probes = torch.tensor(
-        [
-            [1.0, 0.0, 0.0, 0.0],
-            [0.0, 0.95, 0.1, 0.0],
-            [0.5, 0.5, 0.7, 0.0],
-            [0.9, 0.0, 0.0, 0.1],
-            [0.5, 0.5, 0.5, 0.5],
-            [0.9, 0.43, 0.0, 0.0],
-        ]
-    )
-    probe_labels = torch.tensor([0, 1, 2, 3, 77, 78])
-    measured = tpir_at_fpir(gallery, labels, probes, probe_labels, [0.5, 0.9, 0.1])
-    assert measured == {0.5: 0.75, 0.9: 0.75, 0.1: None}
-    stricter = torch.cat([probes, probes[-1:], probes[-1:]])
-    stricter_labels = torch.cat([probe_labels, torch.tensor([79, 80])])
-    assert tpir_at_fpir(gallery, labels, stricter, stricter_labels, [0.3]) == {0.3: 0.5}
-
-
 def test_bad_input_is_named() -> None:
     points, labels = torch.eye(4), torch.arange(4)
     with pytest.raises(FaceGeomError, match="1 of 4 probes"):
         rank_k(points, labels, points, torch.tensor([0, 1, 2, 9]))
-    with pytest.raises(FaceGeomError, match="with and without a mate"):
-        tpir_at_fpir(points, labels, points, labels)
     with pytest.raises(FaceGeomError, match="one dimension"):
         rank_k(points, labels, points[:, :3], labels)
     bad = points.clone()

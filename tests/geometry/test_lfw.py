@@ -43,3 +43,14 @@ def test_perfect_scores() -> None:
 def test_fewer_pairs_than_folds() -> None:
     with pytest.raises(FaceGeomError, match=r"number of pairs \(4\)"):
         lfw_accuracy(torch.rand(4), torch.tensor([1, 0, 1, 0]))
+
+
+def test_folds_of_a_protocol_in_any_order() -> None:
+    scores, same = scored(0, 600, gap=2)
+    folds = torch.arange(600) // 60
+    order = torch.randperm(600, generator=torch.Generator().manual_seed(0))
+    expected = lfw_accuracy(scores, same)
+    found = lfw_accuracy(scores[order], same[order], folds[order] + 5)
+    assert found.folds == pytest.approx(expected.folds)
+    with pytest.raises(FaceGeomError, match="600 values of 1 folds"):
+        lfw_accuracy(scores, same, torch.zeros(600))

@@ -1,0 +1,149 @@
+"""Embeddings of one set by several models, in one `.npz` file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facegeom_lit.errors import FaceGeomError
+
+IDENTITY = "identity"
+KEYS = ("path", "models", "drop", "center")
+DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    AttributeError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged or foreign file may raise."""
+
+
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """Embeddings that others computed.
+
+    Attributes:
+        path: The file.
+        labels: Person of each row, int64 (N,).
+        models: float32 (N, D) by the name of the model.
+        notes: What was left out or changed.
+        hash: SHA-256 of the file, as 64 hex digits.
+    """
+
+    path: Path
+    labels: Tensor
+    models: dict[str, Tensor]
+    notes: tuple[str, ...]
+    hash: str
+
+
+def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile:
+    """Read a file with `identity` (N,) and a floating-point array (N, D) for each model.
+
+    Args:
+        source: The file; or a mapping of `path` and any of `models` (names of the arrays; default:
+            all that are floating-point matrices), `drop` (name of an array (N,) → largest value
+            that a row may have there) and `center` (models whose mean is taken away first, for
+            those with a large common one).
+
+    Raises:
+        FaceGeomError: When a key or an array is missing or is not what it should be. Nothing in
+            the file is executed: pickled objects are refused.
+    """
+    given: dict[str, Any] = dict(source) if isinstance(source, Mapping) else {"path": source}
+    if unknown := sorted(set(given) - set(KEYS)):
+        raise FaceGeomError(
+            f"Unknown key {unknown[0]!r} of a file of embeddings. Known: {', '.join(KEYS)}."
+        )
+    if given.get("path") is None:
+        raise FaceGeomError(f"The file of embeddings {given} has no path. Give path=….")
+    path = Path(str(given["path"])).expanduser()
+    arrays = _read(path)
+    if IDENTITY not in arrays:
+        raise FaceGeomError(
+            f"{path} has no array {IDENTITY!r}, which says who is who. It has: {', '.join(arrays)}."
+        )
+    count = len(arrays[IDENTITY])
+    if arrays[IDENTITY].shape != (count,):
+        raise FaceGeomError(f"{path}: {IDENTITY!r} must be a vector, one person a row.")
+    names = _models(path, arrays, given.get("models"), count)
+    kept, notes = _kept(path, arrays, given.get("drop") or {}, count)
+    centred = list(given.get("center") or ())
+    if absent := [name for name in centred if name not in names]:
+        raise FaceGeomError(f"center names {absent[0]!r}, which is no model of {path}.")
+    models = {}
+    for name in names:
+        embeddings = torch.from_numpy(arrays[name][kept].astype(np.float32))
+        models[name] = embeddings - embeddings.mean(0) if name in centred else embeddings
+    if centred:
+        notes.append(f"the mean is taken away from: {', '.join(centred)}")
+    labels = torch.from_numpy(np.unique(arrays[IDENTITY][kept], return_inverse=True)[1])
+    return EmbeddingFile(
+        path, labels.long(), models, tuple(notes), sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise FaceGeomError(f"The file of embeddings {path} does not exist.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except DAMAGE as error:
+        raise FaceGeomError(
+            f"{path} is no .npz file of plain arrays ({error}). Write it with numpy.savez; arrays "
+            "of objects are not read."
+        ) from error
+
+
+def _models(
+    path: Path, arrays: Mapping[str, NDArray[Any]], wanted: Sequence[str] | None, count: int
+) -> list[str]:
+    found = [
+        name
+        for name, array in arrays.items()
+        if array.ndim == 2 and np.issubdtype(array.dtype, np.floating)
+    ]
+    names = found if wanted is None else list(wanted)
+    if not names or (absent := [name for name in names if name not in found]):
+        missing = repr(absent[0]) if names else "any"
+        raise FaceGeomError(
+            f"{path} has no model {missing}: a floating-point matrix of one row an image. It has: "
+            f"{', '.join(found) or 'none'}."
+        )
+    if wrong := [name for name in names if len(arrays[name]) != count]:
+        raise FaceGeomError(
+            f"{path}: {wrong[0]!r} has {len(arrays[wrong[0]])} rows, {IDENTITY!r} has {count}."
+        )
+    return names
+
+
+def _kept(
+    path: Path, arrays: Mapping[str, NDArray[Any]], drop: Mapping[str, float], count: int
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Which rows stay, and what to say of the others."""
+    kept = np.ones(count, bool)
+    notes = []
+    for name, largest in drop.items():
+        column = arrays.get(name)
+        if column is None or column.shape != (count,) or column.dtype.kind not in "iuf":
+            raise FaceGeomError(f"drop names {name!r}, which is no column of numbers in {path}.")
+        beyond = ~(column <= largest)  # what is not a number is not known to be small enough
+        notes.append(f"{int(beyond.sum())} of {count} rows left out: {name} above {largest:g}")
+        kept &= ~beyond
+    return kept, notes
