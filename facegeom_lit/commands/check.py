@@ -53,6 +53,7 @@ NUMBERS: Mapping[str, tuple[bool, float, float]] = {
     "regressor.weight_decay": (False, 0, INFINITE),
     # of some data sources only
     "data.judge_every": (True, 2, INFINITE),
+    "data.judge_people": (True, 2, INFINITE),
     "data.lattice_nodes": (True, 2, INFINITE),
     "data.verification_people": (True, 2, INFINITE),
     "data.verification_images": (True, 2, INFINITE),

@@ -15,8 +15,8 @@ from facegeom_lit.attributes import BASELINE, MEASURED, AttributeSpec
 from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
-from facegeom_lit.faces.folder import read_photos
 from facegeom_lit.faces.images import open_shard
+from facegeom_lit.faces.opening import open_faces
 from facegeom_lit.faces.schema import SHARD_PATTERN
 from facegeom_lit.files import write_json
 from facegeom_lit.models.attribute_regressor import AttributeRegressor, measure
@@ -140,7 +140,7 @@ def edit_recipe_of(cfg: DictConfig) -> EditRecipe:
             "variations."
         )
     target = _target(cfg)
-    photos = read_photos(cfg.photos)
+    photos = open_faces(cfg.photos)
     regressor = AttributeRegressor.load(cfg.regressor)
     return EditRecipe(
         photos,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -11,24 +12,32 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import decode
-from facegeom_lit.faces.images import ShardImages, open_shard
-from facegeom_lit.faces.schema import FIXED_COLUMNS, IMAGE_COLUMN, SHARD_PATTERN, table_from_rows
+from facegeom_lit.faces.images import ImageStore, ShardImages, open_shard
+from facegeom_lit.faces.schema import (
+    FIXED_COLUMNS,
+    IMAGE_COLUMN,
+    SHARD_PATTERN,
+    table_from_labels,
+    table_from_rows,
+)
 from facegeom_lit.files import read_json
 
 CARD = "card.json"
 
 
 class FaceSet:
-    """A table of face images, on disk as Parquet shards or as image files.
+    """A table of face images, on disk as Parquet shards, as image files or in another store.
 
-    Everything but the images is held in memory (some hundred bytes a row); images are read and
-    decoded one at a time, so a set may be larger than memory.
+    Everything but the images is held in memory, as Arrow columns (a hundred bytes a row or fewer);
+    images are read and decoded one at a time, so a set may be larger than memory.
 
     Args:
         table: All columns of `facegeom_lit.faces.schema` but `image`.
@@ -52,7 +61,7 @@ class FaceSet:
         table: pa.Table,
         *,
         folder: Path | None = None,
-        images: ShardImages | None = None,
+        images: ImageStore | None = None,
         rows: NDArray[np.int64] | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
@@ -61,7 +70,8 @@ class FaceSet:
         self._folder = folder or Path()
         self._images = images
         self._rows = np.arange(len(table)) if rows is None else rows
-        self._paths: list[str | None] = table["path"].to_pylist()
+        paths = table["path"]
+        self._paths = None if paths.null_count == len(paths) else paths
 
     @classmethod
     def from_rows(
@@ -82,6 +92,25 @@ class FaceSet:
         """
         table = table_from_rows(rows, attributes).drop_columns([IMAGE_COLUMN])
         return cls(table, folder=folder, card=card)
+
+    @classmethod
+    def from_store(
+        cls,
+        images: ImageStore,
+        labels: NDArray[np.integer],
+        names: Sequence[str],
+        path: Path,
+    ) -> FaceSet:
+        """Make a face set of images in a store that knows labels alone, of millions if need be.
+
+        Args:
+            images: Where the images are; row i of the set is row i of the store.
+            labels: int (N,): who each row shows.
+            names: Name of the person of each label.
+            path: The file or folder of the store, for messages and as the set's source.
+        """
+        table = table_from_labels(labels, names, path.name)
+        return cls(table, folder=path, images=images, card={"source": str(path)})
 
     @classmethod
     def open(cls, folder: str | Path, *, verify: bool = False) -> FaceSet:
@@ -142,19 +171,20 @@ class FaceSet:
 
     @cached_property
     def identities(self) -> list[str]:
-        """Identity of each row."""
-        return self.table["identity"].to_pylist()
+        """Identity of each row, as a list; `classes` and `labels` say the same in less memory."""
+        return list(map(self.classes.__getitem__, self.labels.tolist()))  # not a string a row
 
     @cached_property
     def classes(self) -> list[str]:
         """The different identities, sorted."""
-        return sorted(set(self.identities))
+        return sorted(pc.unique(self.table["identity"]).to_pylist())
 
     @cached_property
     def labels(self) -> Tensor:
         """int64 (N,): index of each row's identity in `classes`."""
-        number = {name: index for index, name in enumerate(self.classes)}
-        return torch.tensor([number[name] for name in self.identities], dtype=torch.int64)
+        names = self.table["identity"].cast(pa.string())
+        labels = pc.index_in(names, pa.array(self.classes, pa.string())).to_numpy()
+        return torch.from_numpy(labels.astype(np.int64))
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -175,10 +205,13 @@ class FaceSet:
 
     def name_of(self, index: int) -> str:
         """Return what row `index` is called in messages."""
-        path = self._paths[index]
+        path = self._path(index)
         return (
             str(self._folder / path) if path else f"row {int(self._rows[index])} of {self._folder}"
         )
+
+    def _path(self, index: int) -> str | None:
+        return None if self._paths is None else self._paths[index].as_py()
 
     def encoded(self, index: int) -> bytes:
         """Return the encoded image of row `index`.
@@ -186,15 +219,16 @@ class FaceSet:
         Raises:
             FaceGeomError: When its file cannot be read.
         """
-        path = self._paths[index]
+        path = self._path(index)
         if path is None:
             if self._images is None:
                 raise FaceGeomError(
                     f"{self.name_of(index)} has neither an image nor a path. Give its path."
                 )
-            return self._images.read(int(self._rows[index]))
+            return self._images.read(self._rows.item(index))
         try:
-            return (self._folder / path).read_bytes()
+            with open(os.path.join(self._folder, path), "rb", buffering=0) as file:
+                return file.read()
         except OSError as error:
             raise FaceGeomError(
                 f"Cannot read {self.name_of(index)}: {error.strerror}. Put the file back, or start "
@@ -207,11 +241,12 @@ class FaceSet:
         Raises:
             FaceGeomError: When it cannot be read or decoded; the message names the image.
         """
-        return decode(self.encoded(index), self.name_of(index))
+        return decode(self.encoded(index), lambda: self.name_of(index))
 
-    def select(self, indices: Iterable[int] | Tensor) -> FaceSet:
+    def select(self, indices: Iterable[int] | Tensor | NDArray[np.int64]) -> FaceSet:
         """Return the rows `indices`, in that order."""
-        rows = np.asarray(indices if isinstance(indices, Tensor) else list(indices), dtype=np.int64)
+        given = indices if isinstance(indices, Tensor | np.ndarray) else list(indices)
+        rows = np.asarray(given, dtype=np.int64)
         card = {key: value for key, value in self.card.items() if key not in ("hash", "rows")}
         return FaceSet(
             self.table.take(pa.array(rows)),
@@ -231,16 +266,17 @@ class FaceSet:
         """
         if unknown := sorted(set(identities or ()) - set(self.classes)):
             raise FaceGeomError(f"{self!r} has no identity {', '.join(unknown[:10])}.")
-        splits = self.table["split"].to_pylist()
-        if split is not None and split not in splits:
-            known = ", ".join(map(repr, sorted(set(splits))))
-            raise FaceGeomError(f"{self!r} has no split {split!r}. It has: {known}.")
-        wanted = set(self.classes if identities is None else identities)
-        return self.select(
-            index
-            for index, name in enumerate(self.identities)
-            if name in wanted and split in (None, splits[index])
-        )
+        splits = self.table["split"].cast(pa.string()).fill_null("")
+        kept = np.ones(len(self), bool)
+        if split is not None:
+            kept = pc.equal(splits, split).to_numpy()
+            if not kept.any():
+                known = ", ".join(map(repr, sorted(pc.unique(splits).to_pylist())))
+                raise FaceGeomError(f"{self!r} has no split {split!r}. It has: {known}.")
+        if identities is not None:
+            wanted = np.isin(self.classes, list(identities))
+            kept = kept & wanted[self.labels.numpy()]
+        return self.select(np.flatnonzero(kept))
 
     @cached_property
     def hash(self) -> str:
@@ -255,9 +291,9 @@ class FaceSet:
         """
         total = sha256()
         rows = self.table.drop_columns(["path"])
-        for index, row in enumerate(
-            r for batch in rows.to_batches(4096) for r in batch.to_pylist()
-        ):
+        every = (row for batch in rows.to_batches(4096) for row in batch.to_pylist())
+        bar = tqdm(every, desc="hash faces", total=len(self), unit=" images", delay=1)
+        for index, row in enumerate(bar):
             known = {name: value for name, value in row.items() if value is not None}
             total.update(json.dumps(known, sort_keys=True).encode())
             total.update(sha256(self.encoded(index)).digest())

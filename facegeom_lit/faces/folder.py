@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from csv import DictReader
-from io import StringIO
+from os.path import isfile  # unlike Path's, false for a name that no file can have
 from pathlib import Path
 from typing import Any
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.faces.dataset import CROP_SIZE
-from facegeom_lit.faces.face_set import CARD, FaceSet
+from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.lists import Table, utf8
+from facegeom_lit.faces.sizes import check_crops
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"})
 
@@ -24,8 +23,9 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
     Args:
         root: The folder whose sub-folders are identities. An identity may have one image; who
             needs more asks `check_identities`.
-        verify: Decode every image once now, so that a broken file or one that is no crop of
-            112×112 pixels is found before the work. False reads images of any size.
+        verify: Decode the images once now, so that a broken file or one that is no crop of
+            112×112 pixels is found before the work (see `check_crops` for large folders). False
+            reads images of any size.
 
     Returns:
         The set, ordered by identity and path. Images stay where they are.
@@ -45,7 +45,7 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
         if not images:
             raise FaceGeomError(f"The identity folder {folder} holds no image. Remove it.")
         for file in images:
-            path = file.relative_to(root).as_posix()
+            path = utf8(file.relative_to(root).as_posix())
             rows.append({"identity": folder.name, "path": path, "source": root.name})
     if not rows:
         raise FaceGeomError(f"{root} has no identity sub-folders: expected {root}/NAME/IMAGE.png.")
@@ -55,13 +55,8 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
             f"e.g. {left_out[0]}",
             stacklevel=2,
         )
-    return _checked(FaceSet.from_rows(rows, folder=root, card={"source": str(root)}), verify)
-
-
-def read_photos(root: str | Path) -> FaceSet:
-    """Open a face set (`FaceSet.open`), or read identity folders (`read_folder`)."""
-    root = Path(root).expanduser()
-    return FaceSet.open(root) if (root / CARD).is_file() else read_folder(root)
+    faces = FaceSet.from_rows(rows, folder=root, card={"source": str(root)})
+    return check_crops(faces) if verify else faces
 
 
 def read_csv(
@@ -91,41 +86,31 @@ def read_csv(
         raise FaceGeomError(f"The table of labels {csv} does not exist.")
     rows: list[dict[str, Any]] = []
     lines: dict[str, int] = {}
-    with StringIO(_text(csv), newline="") as file:
-        reader = DictReader(file)
-        needed = ["path", "identity", *columns.values()]
-        if missing := [name for name in needed if name not in (reader.fieldnames or [])]:
-            found = ", ".join(reader.fieldnames or [])
+    missing: list[str] = []
+    table = Table(csv)
+    table.require("path", "identity", *columns.values())
+    for line, record in table:
+        where = f"{csv}, line {line}"
+        if not record["path"] or not record["identity"]:
+            raise FaceGeomError(f"{where}: path and identity must not be empty.")
+        if record["path"] in lines:
             raise FaceGeomError(
-                f"{csv} has no column {missing[0]!r}. Separated by commas, it has: {found}."
+                f"{where}: {record['path']} stands in line {lines[record['path']]} already. An "
+                "image that comes twice would match itself; keep one of the lines."
             )
-        for record in reader:
-            where = f"{csv}, line {reader.line_num}"
-            if not record["path"] or not record["identity"]:
-                raise FaceGeomError(f"{where}: path and identity must not be empty.")
-            if record["path"] in lines:
-                raise FaceGeomError(
-                    f"{where}: {record['path']} stands in line {lines[record['path']]} already. An "
-                    "image that comes twice would match itself; keep one of the lines."
-                )
-            lines[record["path"]] = reader.line_num
-            if not (root / record["path"]).is_file():
-                raise FaceGeomError(f"{where}: the image {root / record['path']} does not exist.")
-            values = {name: _number(record[column], where) for name, column in columns.items()}
-            fixed = {"path": record["path"], "identity": record["identity"], "source": root.name}
-            rows.append({**fixed, "split": record.get("split") or "", **values})
+        lines[record["path"]] = line
+        if not isfile(root / record["path"]):
+            missing.append(f"{where}: the image {root / record['path']} does not exist.")
+        values = {name: _number(record[column], where) for name, column in columns.items()}
+        fixed = {"path": record["path"], "identity": record["identity"], "source": root.name}
+        rows.append({**fixed, "split": record.get("split", ""), **values})
+    if missing:
+        more = f"\nand {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise FaceGeomError("\n".join(missing[:10]) + more)
     if not rows:
         raise FaceGeomError(f"{csv} has no rows.")
     faces = FaceSet.from_rows(rows, tuple(columns), folder=root, card={"source": str(root)})
-    return _checked(faces, verify)
-
-
-def _text(table: Path) -> str:
-    """Return the table's text; spreadsheets may put a byte-order mark before it."""
-    try:
-        return table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FaceGeomError(f"{table} is not UTF-8 ({error.reason}); save it as UTF-8.") from None
+    return check_crops(faces) if verify else faces
 
 
 def _existing(root: str | Path) -> Path:
@@ -135,27 +120,8 @@ def _existing(root: str | Path) -> Path:
     return root
 
 
-def _checked(faces: FaceSet, verify: bool) -> FaceSet:
-    """Decode every image once: a broken one raises here, by its name, and so do odd sizes."""
-    if not verify:
-        return faces
-    sizes: list[tuple[int, ...]] = []
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(faces), 1024):  # a future for every row would fill the memory
-            rows = range(start, min(start + 1024, len(faces)))
-            sizes += pool.map(lambda row: faces.image(row).shape[:2], rows)
-    if wrong := [row for row, size in enumerate(sizes) if size != CROP_SIZE]:
-        (height, width), wanted = sizes[wrong[0]], f"{CROP_SIZE[0]}×{CROP_SIZE[1]}"
-        raise FaceGeomError(
-            f"{len(wrong)} of {len(faces)} images are not {wanted} pixels; the first is "
-            f"{faces.name_of(wrong[0])} with {height}×{width}. Faces must be aligned crops of "
-            f"{wanted}: align and crop them first."
-        )
-    return faces
-
-
-def _number(text: str | None, where: str) -> float | None:
-    if text is None or not text.strip():
+def _number(text: str, where: str) -> float | None:
+    if not text.strip():
         return None
     try:
         value = float(text)

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from facegeom_lit.files import atomic_path
 
@@ -29,6 +31,9 @@ FIXED_COLUMNS: dict[str, pa.DataType] = {
     "seed": pa.int64(),
 }
 SHARD_PATTERN = "shard-*.parquet"
+
+# What a row that does not say otherwise has: no lattice, nothing known.
+_ABSENT = {"node": -1, "moving": "", "step": 1, "split": "", "source": "", "seed": 0}
 
 # Random access reads one row group: small groups keep that to some hundred kilobytes.
 _ROW_GROUP = 32
@@ -57,17 +62,42 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]
         rows: One mapping per image; `identity` and either `image` or `path` are needed.
         attributes: Names of the attribute columns; None and NaN both become null.
     """
-    absent = {"node": -1, "moving": "", "step": 1, "split": "", "source": "", "seed": 0}
     columns = [
         # from_pandas: NaN becomes null, so that "unknown" is written in one way only
         pa.array(
-            [row.get(field.name, absent.get(field.name)) for row in rows],
+            [row.get(field.name, _ABSENT.get(field.name)) for row in rows],
             field.type,
             from_pandas=True,
         )
         for field in schema(attributes)
     ]
     return pa.Table.from_arrays(columns, schema=schema(attributes))
+
+
+def table_from_labels(labels: NDArray[np.integer], names: Sequence[str], source: str) -> pa.Table:
+    """Build a table of images that have a person and nothing else, without an object a row.
+
+    Strings are dictionary-encoded: a row takes some twenty bytes.
+
+    Args:
+        labels: int (N,): who each row shows.
+        names: Name of the person of each label.
+        source: Value of the column `source`.
+    """
+    columns = {}
+    for name, kind in FIXED_COLUMNS.items():
+        value = source if name == "source" else _ABSENT.get(name)
+        if name == "identity":
+            who = pa.array(np.asarray(labels, np.int32))
+            columns[name] = pa.DictionaryArray.from_arrays(who, pa.array(names, pa.string()))
+        elif value is None:
+            columns[name] = pa.nulls(len(labels), kind)
+        elif pa.types.is_string(kind):
+            zeros = pa.array(np.zeros(len(labels), np.int8))
+            columns[name] = pa.DictionaryArray.from_arrays(zeros, pa.array([value]))
+        else:
+            columns[name] = pa.repeat(pa.scalar(value, kind), len(labels))
+    return pa.table(columns).drop_columns([IMAGE_COLUMN])
 
 
 def write_shard(

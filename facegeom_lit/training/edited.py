@@ -10,21 +10,15 @@ from omegaconf import DictConfig
 from facegeom_lit.attributes import AttributeSpec
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
-from facegeom_lit.faces.folder import read_photos
 from facegeom_lit.faces.identities import drop_small_identities
 from facegeom_lit.faces.lattice import Lattice
+from facegeom_lit.faces.opening import notes_of, open_faces
 from facegeom_lit.models.attribute_regressor import AttributeRegressor, measure
 from facegeom_lit.synthesis.cached import prepare_face_set
 from facegeom_lit.synthesis.edits import EditKind, EditMaker, EditRecipe
 from facegeom_lit.synthesis.gating import Gating
-from facegeom_lit.training.sources import (
-    RunData,
-    check_range,
-    enough_images,
-    first_images,
-    measured_attributes,
-    split_identities,
-)
+from facegeom_lit.training.sources import RunData, check_range, measured_attributes
+from facegeom_lit.training.splits import enough_images, first_images, split_identities
 
 
 def edited(
@@ -56,8 +50,8 @@ def edited(
     if target is None:
         raise FaceGeomError("data=edited moves an attribute, but attribute=none. Choose one.")
     check_range(target)
-    photos = enough_images(read_photos(root), min_images)
-    train, judge = split_identities(photos, judge_every)
+    photos = enough_images(open_faces(root), min_images)
+    train, judge, _ = split_identities(photos, judge_every)
     eye, editor = AttributeRegressor.load(regressor), instantiate(cfg.synthesis.editor)
     gating = Gating(instantiate(cfg.gates, _convert_="all"))
 
@@ -89,7 +83,7 @@ def edited(
         )
     kept = drop_small_identities(variants, 2)
     verified = first_images(judge, verification_people, verification_images)
-    notes = _gate_notes({"training": variants, "lattice": nodes})
+    notes = [*notes_of(photos), *_gate_notes({"training": variants, "lattice": nodes})]
     if lost := sorted(set(measured) - set(lattice.attributes)):
         notes.append(f"lattice: the gates refused every curve along {', '.join(lost)}")
     if gone := len(train.classes) - len(kept.classes):

@@ -1,4 +1,4 @@
-"""Where the faces of a run come from: generated, a folder, or a labelled table.
+"""Where the faces of a run come from: generated, given faces, or a labelled table.
 
 Each source is a choice of the `data` config group and gives the same `RunData`.
 """
@@ -15,14 +15,21 @@ from omegaconf import DictConfig
 
 from facegeom_lit.attributes import AttributeSpec, attribute
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.duplicates import refuse_shared_people
 from facegeom_lit.faces.face_set import FaceSet
-from facegeom_lit.faces.folder import read_csv, read_folder
-from facegeom_lit.faces.identities import check_identities, drop_small_identities
+from facegeom_lit.faces.folder import read_csv
 from facegeom_lit.faces.lattice import Lattice
+from facegeom_lit.faces.opening import notes_of, open_faces
 from facegeom_lit.synthesis.cached import prepare_face_set
 from facegeom_lit.synthesis.maker import Maker
 from facegeom_lit.synthesis.photo_lattice import PhotoMaker, PhotoRecipe
 from facegeom_lit.synthesis.recipe import recipe_from_config
+from facegeom_lit.training.splits import (
+    enough_images,
+    first_images,
+    split_by_column,
+    split_identities,
+)
 
 EXACT = "exact"
 """Name of the lattice whose attributes the renderer knows exactly, beside another generator's."""
@@ -60,13 +67,8 @@ class RunData:
         Raises:
             FaceGeomError: When an identity stands on both sides.
         """
-        trained = set(self.train.identities)
         for name, faces in self.evaluation.items():
-            if both := sorted(trained & set(faces.identities)):
-                raise FaceGeomError(
-                    f"{len(both)} identities are both trained on and judged in {name!r}, the "
-                    f"first is {both[0]!r}. Split by identity."
-                )
+            refuse_shared_people(self.train, faces, name)
 
 
 def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
@@ -103,20 +105,23 @@ def folder(
     cfg: DictConfig,
     target: AttributeSpec | None,
     *,
-    root: str,
+    root: str | Mapping[str, Any],
+    splits: Sequence[str] | None,
     min_images: int | None,
     judge_every: int,
+    judge_people: int,
     lattice_nodes: int,
     verification_people: int,
     verification_images: int,
 ) -> RunData:
-    """Read aligned faces from identity sub-folders and split them by identity.
+    """Open aligned faces, in any format of `open_faces`, and split them by identity.
 
     Image attributes are moved on the judging people's images to make the lattice; facial ones
     cannot be moved on a given photo here.
 
     Raises:
-        FaceGeomError: When the target or no measured attribute is an image attribute.
+        FaceGeomError: When the target or no measured attribute is an image attribute, or a person
+            or an image stands on both sides.
     """
     if target is not None and target.kind != "image":
         raise FaceGeomError(
@@ -126,8 +131,12 @@ def folder(
             "of measured values."
         )
     check_range(target)
-    faces = enough_images(read_folder(root), min_images)
-    train, judge = split_identities(faces, judge_every)
+    faces = open_faces(root)
+    if splits is None:
+        sides = split_identities(enough_images(faces, min_images), judge_every, judge_people)
+    else:
+        sides = split_by_column(faces, splits, min_images, judge_people)
+    train, judge = sides.train, sides.judge
     measured = [n for n in measured_attributes(cfg, target) if attribute(n).kind == "image"]
     if not measured:
         raise FaceGeomError(
@@ -138,7 +147,9 @@ def folder(
     recipe = PhotoRecipe(judge, measured, lattice_nodes, specs)
     lattice_faces = prepare_face_set(recipe, PhotoMaker(judge), Path(cfg.paths.cache) / "facesets")
     verified = first_images(judge, verification_people, verification_images)
-    left_out = len(judge) - len(verified)
+    notes = [*notes_of(faces), *sides.notes]
+    if left_out := len(judge) - len(verified):
+        notes.append(f"verification: {left_out} of {len(judge)} images left out")
     return RunData(
         train=train,
         evaluation={"lattice": lattice_faces, "verification": verified},
@@ -146,7 +157,7 @@ def folder(
         lattice_set="lattice",
         verification_set="verification",
         augment=target,
-        notes=(f"verification: {left_out} of {len(judge)} images left out",) if left_out else (),
+        notes=tuple(notes),
     )
 
 
@@ -178,11 +189,11 @@ def labelled(
         )
     base = Path(root).expanduser()
     faces = enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
-    train, judge = split_identities(faces, judge_every)
-    lattice = Lattice.from_values(judge, target.name, tuple(fixed), max_span)
+    sides = split_identities(faces, judge_every)
+    lattice = Lattice.from_values(sides.judge, target.name, tuple(fixed), max_span)
     return RunData(
-        train=train,
-        evaluation={"judge": judge},
+        train=sides.train,
+        evaluation={"judge": sides.judge},
         lattice=lattice,
         lattice_set="judge",
         verification_set="judge",
@@ -216,42 +227,7 @@ def check_range(target: AttributeSpec | None) -> None:
         )
 
 
-def enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
-    """Leave out identities with fewer images than `minimum`; None refuses single images."""
-    if minimum is not None:
-        return drop_small_identities(faces, minimum)
-    check_identities(faces, 2)
-    return faces
-
-
 def measured_attributes(cfg: DictConfig, target: AttributeSpec | None) -> tuple[str, ...]:
     """Return the attributes to measure: the configured ones, and the target in any case."""
     names = [*cfg.evaluation.measured, *([target.name] if target else [])]
     return tuple(dict.fromkeys(names))
-
-
-def split_identities(faces: FaceSet, judge_every: int) -> tuple[FaceSet, FaceSet]:
-    """Split by identity: of the sorted people every `judge_every`-th one judges.
-
-    Raises:
-        FaceGeomError: When one side would hold fewer than two people.
-    """
-    judges = set(faces.classes[judge_every - 1 :: judge_every]) if judge_every > 1 else set()
-    rest = [name for name in faces.classes if name not in judges]
-    if min(len(judges), len(rest)) < 2:
-        raise FaceGeomError(
-            f"{len(faces.classes)} identities with data.judge_every={judge_every} leave "
-            f"{len(rest)} to train and {len(judges)} to judge; each side needs at least 2."
-        )
-    return faces.where(identities=rest), faces.where(identities=judges)
-
-
-def first_images(faces: FaceSet, people: int, images: int) -> FaceSet:
-    """Keep the first `images` images of each of the first `people` identities."""
-    room = dict.fromkeys(faces.classes[:people], images)
-    chosen = []
-    for row, name in enumerate(faces.identities):
-        if room.get(name, 0) > 0:
-            room[name] -= 1
-            chosen.append(row)
-    return faces.select(chosen)

@@ -69,6 +69,17 @@ def test_read_csv(make_folder: MakeFolder) -> None:
     assert len(faces.where(split="b")) == 1
 
 
+def test_missing_images_of_a_table_are_listed(make_folder: MakeFolder) -> None:
+    root = make_folder({"ada": 1})
+    rows = "".join(f"ada/{i}.png,ada\n" for i in range(13))
+    (root.parent / "labels.csv").write_text(f"path,identity\n{rows}")
+    with pytest.raises(
+        FaceGeomError, match=r"line 3: .*1\.png does not exist\.\n.*line 4"
+    ) as error:
+        read_csv(root, root.parent / "labels.csv")
+    assert str(error.value).endswith("10.png does not exist.\nand 2 more")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -81,6 +92,8 @@ def test_read_csv(make_folder: MakeFolder) -> None:
         ("path,identity,years\nada/7.png,ada,1\n", r"line 2: the image .*7\.png does not exist"),
         ("path,identity,years\nada/0.png,,1\n", "line 2: path and identity must not be empty"),
         ("path,identity,years\n", "has no rows"),
+        (f"path,identity,years\n{'x' * 200_000},ada,1\n", "no comma-separated values"),
+        (f"path,identity,years\n{'x' * 5000},ada,1\n", "line 2: the image .* does not exist"),
     ],
 )
 def test_csv_faults_are_named(make_folder: MakeFolder, text: str, message: str) -> None:

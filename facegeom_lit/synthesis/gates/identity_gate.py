@@ -14,7 +14,7 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
-from facegeom_lit.faces.folder import read_photos
+from facegeom_lit.faces.opening import open_faces
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.geometry.verification import pair_scores, split_scores
 from facegeom_lit.models.embed import embed_cached, model_hash
@@ -121,7 +121,7 @@ class IdentityGate:
     def calibration(self) -> FaceSet:
         """The faces whose scores put the threshold."""
         if self.faces is not None:
-            return read_photos(self.faces)
+            return open_faces(self.faces)
         file = resource("conf") / "synthesis" / "renderer.yaml"
         synthesis = yaml.safe_load(file.read_text(encoding="utf-8"))
         recipe = recipe_from_config("verification", synthesis)
