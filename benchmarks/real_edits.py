@@ -16,30 +16,19 @@ import json
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from facegeom_lit.commands.cli import main as facegeom
+from facegeom_lit.faces.codec import decode
+from facegeom_lit.faces.crop import align
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.folder import read_folder
-from facegeom_lit.synthesis.renderer.camera import align
 
 OUTPUT = Path("outputs") / "real_edits"
 SHEET = OUTPUT / "sheet.png"  # of real people: not for the repository
 MOVED = ("age", "expression", "hair_color", "illumination", "pose")
 SIDE = 112
-
-
-def crop(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Align a grey image by five landmarks (x, y) to the ArcFace template; uint8 RGB."""
-    alignment = align([(x, -y) for x, y in points.tolist()])
-    a, b = alignment.scale.real, alignment.scale.imag
-    matrix = np.array([[a, -b, alignment.shift.real], [b, a, alignment.shift.imag]])
-    warped = cv2.warpAffine(
-        image, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.repeat(warped[..., None], 3, axis=2)
 
 
 def crops(root: Path) -> Path:
@@ -50,7 +39,8 @@ def crops(root: Path) -> Path:
         source = root / "faces" / "att" / path
         target = folder / source.parent.name / f"{source.stem}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(crop(np.asarray(Image.open(source).convert("L")), points)).save(target)
+        photo = decode(source.read_bytes(), str(source))
+        Image.fromarray(align(photo, points, border="replicate")).save(target)
     return folder
 
 
