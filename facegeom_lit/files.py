@@ -132,5 +132,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FaceGeomError(f"{path} does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FaceGeomError(f"{path} is not a JSON file: {error}") from error
+    except OSError as error:
+        raise FaceGeomError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
+        raise FaceGeomError(f"{path} is not a JSON file: {error}. Copy it again.") from error

@@ -72,6 +72,7 @@ class ClassMeanHead(L.Callback):
         if trainer.global_step > 1 or batch_idx > 0 or trainer.current_epoch > 0:
             return
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        loss = loss * trainer.accumulate_grad_batches  # which Lightning has divided it by
         classes = len(trainer.datamodule.training.classes)  # type: ignore[attr-defined]
         pl_module.log("train/first_loss", loss, batch_size=1)
         trainer.print(

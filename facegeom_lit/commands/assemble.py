@@ -118,6 +118,8 @@ def fine_tune_module(
     target: AttributeSpec | None,
 ) -> FineTuneModule:
     """Put model, head and objective together."""
+    # Hashed before anything is computed: another machine rounds otherwise, and may continue.
+    provenance = {"weights or card": model_hash(model), "training faces": data.train.hash}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         head = make_head(cfg, model.card.dimension, len(data.train.classes))
@@ -140,7 +142,7 @@ def fine_tune_module(
         head_warmup_epochs=training.head_warmup_epochs,
         warmup_steps=training.warmup_steps,
         freeze_batch_norm=training.freeze_batch_norm,
-        provenance={"weights or card": model_hash(model), "training faces": data.train.hash},
+        provenance=provenance,
     )
 
 

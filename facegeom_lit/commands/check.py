@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,9 +14,11 @@ from facegeom_lit.attributes import BASELINE, AttributeSpec, attribute
 from facegeom_lit.errors import FaceGeomError
 
 INFINITE = math.inf
+SEED = (True, 0, 2**32 - 1)
+Numbers = Mapping[str, tuple[bool, float, float]]
 # Key → (whole number?, lowest, highest) of the numbers that would be refused late or never.
-NUMBERS: Mapping[str, tuple[bool, float, float]] = {
-    "seed": (True, 0, 2**32 - 1),
+NUMBERS: Numbers = {
+    "seed": SEED,
     "trainer.max_epochs": (True, 1, INFINITE),
     "trainer.check_val_every_n_epoch": (True, 1, INFINITE),
     "training.lr": (False, 1e-12, INFINITE),
@@ -29,6 +31,10 @@ NUMBERS: Mapping[str, tuple[bool, float, float]] = {
     "training.images_per_identity": (True, 2, INFINITE),
     "training.evaluation_batch": (True, 1, INFINITE),
     "training.workers": (True, 0, INFINITE),
+    "tuning.lora.rank": (True, 1, INFINITE),
+    "tuning.lora.alpha": (False, 1e-12, INFINITE),
+    "tuning.lora.dropout": (False, 0, 1),
+    "callbacks.class_mean_head.images": (True, 0, INFINITE),
     # of some jobs only
     "prior.code_dim": (True, 1, INFINITE),
     "prior.cache_mib": (True, 0, INFINITE),
@@ -65,6 +71,7 @@ SWITCHES = (
     "training.mirror",
     "training.freeze_batch_norm",
 )
+LORA = {"rank", "alpha", "dropout"}
 OPEN = ("data.columns.", "reference.models.", "trainer.", "logger.", "callbacks.", "hydra.")
 """Where a user may add keys with `+`; elsewhere an added key would be read by nobody."""
 
@@ -81,14 +88,13 @@ def check_config(cfg: DictConfig) -> None:
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise FaceGeomError(f"{missing[0]} is not set; give it on the command line: {missing[0]}=…")
-    for key, (whole, low, high) in NUMBERS.items():
-        parent, _, name = key.rpartition(".")
-        node = OmegaConf.select(cfg, parent) if parent else cfg
-        if node is not None and name in node:
-            _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
-    for key in SWITCHES:
-        if not isinstance(OmegaConf.select(cfg, key), bool):
-            raise FaceGeomError(f"{key} must be true or false, got {OmegaConf.select(cfg, key)!r}.")
+    check_values(cfg, NUMBERS, SWITCHES)
+    lora = cfg.tuning.lora
+    if lora is not None and (not OmegaConf.is_dict(lora) or set(lora) != LORA):
+        raise FaceGeomError(
+            f"tuning.lora must be null or hold {', '.join(sorted(LORA))}, got {lora}. Choose "
+            "tuning=lora, and change single keys below it."
+        )
     _check_added_keys()
     measured = cfg.evaluation.measured
     if not OmegaConf.is_list(measured) or not measured:
@@ -112,6 +118,27 @@ def check_config(cfg: DictConfig) -> None:
             "A sweep (-m) with trainer.devices other than 1 would start every process's own "
             "sweep. Use one device per job, or launch the runs one by one."
         )
+
+
+def check_values(cfg: DictConfig, numbers: Numbers, switches: Sequence[str] = ()) -> None:
+    """Refuse numbers that are none or out of range, and switches that are neither true nor false.
+
+    Args:
+        cfg: The configuration.
+        numbers: Key → (whole number?, lowest, highest); those that `cfg` lacks are passed over.
+        switches: Keys that must be true or false.
+
+    Raises:
+        FaceGeomError: Which names the key.
+    """
+    for key, (whole, low, high) in numbers.items():
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(cfg, parent) if parent else cfg
+        if isinstance(node, DictConfig) and name in node:
+            _check_number(key, OmegaConf.select(cfg, key), whole, low, high)
+    for key in switches:
+        if not isinstance(OmegaConf.select(cfg, key), bool):
+            raise FaceGeomError(f"{key} must be true or false, got {OmegaConf.select(cfg, key)!r}.")
 
 
 def _check_added_keys() -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from facegeom_lit.commands.composition import compose_config
+from facegeom_lit.commands.check import INFINITE, check_values
+from facegeom_lit.commands.composition import compose_config, path_given
 from facegeom_lit.commands.crop import SETTINGS, SHEET, make_detector
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.alignment_check import (
@@ -27,9 +28,8 @@ from facegeom_lit.faces.alignment_check import (
 )
 from facegeom_lit.faces.codec import decode
 from facegeom_lit.faces.crop import TEMPLATE
-from facegeom_lit.faces.cropping import CropSettings, find_photos
 from facegeom_lit.faces.detectors import LandmarkTable
-from facegeom_lit.faces.folder import SUFFIXES
+from facegeom_lit.faces.image_files import files_below, is_image
 from facegeom_lit.faces.opening import open_evaluation
 from facegeom_lit.files import write_json
 from facegeom_lit.models.landmarks import FivePointRegressor
@@ -41,6 +41,12 @@ Image = NDArray[np.uint8]
 Locate = Callable[[Image], NDArray[np.float64]]
 
 _LOOKED_AT = 24  # crops that say which way up a set is
+_NUMBERS = {
+    **{f"tolerance.{name}": (False, 0, INFINITE) for name in Tolerance.__match_args__},
+    "detector.min_score": (False, 0, 1),
+    "detector.overlap": (False, 0, 1),
+    "detector.longest_side": (True, 32, INFINITE),
+}
 
 
 def main(overrides: Sequence[str]) -> None:
@@ -51,13 +57,15 @@ def main(overrides: Sequence[str]) -> None:
             `strict`, they are not aligned.
     """
     cfg = compose_config("check_crops", overrides)
-    if cfg.faces is None:
-        raise FaceGeomError("Name the crops: faces=FOLDER or FILE.")
+    faces = Path(path_given(cfg, "faces", "FOLDER")).expanduser()
+    check_values(cfg, _NUMBERS, ("strict",))
     cv2.setNumThreads(1)  # small pictures: threads cost more than they give
     tolerance = Tolerance(**cfg.tolerance)
-    if cfg.limit is not None and cfg.limit < 1:
-        raise FaceGeomError(f"limit must be positive or null, got {cfg.limit}.")
-    count, read = _crops(Path(cfg.faces).expanduser())
+    if cfg.limit is not None and (not isinstance(cfg.limit, int) or cfg.limit < 1):
+        raise FaceGeomError(
+            f"limit must be positive or null, got {cfg.limit!r}. Give a whole number."
+        )
+    count, read = _crops(faces)
     find = _finder(cfg)
     rows = np.unique(np.linspace(0, count - 1, min(cfg.limit or count, count)).astype(int))
     locate = find([read(int(row))[0] for row in rows[:: max(1, len(rows) // _LOOKED_AT)]])
@@ -81,7 +89,7 @@ def main(overrides: Sequence[str]) -> None:
     check = check_alignment(points, shape, tolerance)
     print(_sentences(check, shape))
     if cfg.output is not None:
-        output = Path(cfg.output).expanduser()
+        output = Path(path_given(cfg, "output", "FOLDER")).expanduser()
         figures = json.loads(json.dumps(check.to_json()), parse_constant=lambda _: None)
         write_json(output / RESULT, {"faces": str(cfg.faces), "shape": list(shape), **figures})
         found = points[np.isfinite(points).all((1, 2))]
@@ -109,7 +117,7 @@ def _finder(cfg: DictConfig) -> Callable[[list[Image]], Locate]:
             return lambda image: find_points(image, detector, turns)
 
         return look
-    regressor = FivePointRegressor.load(cfg.landmarks)
+    regressor = FivePointRegressor.load(path_given(cfg, "landmarks", "FOLDER"))
 
     def locate(image: Image) -> NDArray[np.float64]:
         height, width = image.shape[:2]
@@ -124,10 +132,10 @@ def _finder(cfg: DictConfig) -> Callable[[list[Image]], Locate]:
 
 def _crops(faces: Path) -> tuple[int, Callable[[int], tuple[Image, str]]]:
     """Return the number of crops, and what reads one with its name."""
-    loose = faces.is_dir() and any(file.suffix.lower() in SUFFIXES for file in faces.iterdir())
+    loose = faces.is_dir() and any(is_image(file.name) for file in faces.iterdir())
     if loose:
         own = SHEET if (faces / SETTINGS).is_file() else ""  # of `facegeom crop`
-        names = [name for name in find_photos(faces, CropSettings()) if name != own]
+        names = [name for name in files_below(faces) if is_image(name) and name != own]
 
         def read_file(row: int) -> tuple[Image, str]:
             path = faces / names[row]

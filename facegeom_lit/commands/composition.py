@@ -33,11 +33,35 @@ def compose_config(name: str, overrides: Sequence[str]) -> DictConfig:
             defaults = compose(name, overrides=choices)  # the keys there are follow from these
             config = compose(name, overrides=list(overrides))
             OmegaConf.resolve(config)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             # Hydra's own message is good for an unknown choice, but not for an unknown key
             message = str(error).partition("Config search path")[0].strip()
             raise FaceGeomError(_unknown_key(defaults, overrides, conf) or message) from error
+    _check_sections(defaults, config)
     return config
+
+
+def path_given(cfg: DictConfig, key: str, example: str) -> str:
+    """Return the path that a key must give.
+
+    Raises:
+        FaceGeomError: When it is not set, or is a number, a list or the like.
+    """
+    if cfg[key] is None:
+        raise FaceGeomError(f"{key} is not set; give it on the command line: {key}={example}.")
+    if not isinstance(cfg[key], str):
+        raise FaceGeomError(f"{key} must be one path, got {cfg[key]}. Write {key}={example}.")
+    return cfg[key]
+
+
+def _check_sections(defaults: DictConfig, config: DictConfig) -> None:
+    """Refuse a value where keys must stand: `bootstrap=5` for `bootstrap.resamples=5`."""
+    for key in map(str, defaults):
+        if isinstance(defaults[key], DictConfig) and not isinstance(config[key], DictConfig):
+            below = ", ".join(f"{key}.{name}" for name in defaults[key])
+            raise FaceGeomError(
+                f"{key} is no value, got {config[key]}. Set a key below it: {below}."
+            )
 
 
 def _unknown_key(defaults: DictConfig, overrides: Sequence[str], conf: Path) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from facegeom_lit.commands.composition import compose_config
+from facegeom_lit.commands.composition import compose_config, path_given
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.folder_writer import write_folder
@@ -35,15 +35,18 @@ def main(overrides: Sequence[str]) -> None:
             something cannot be read or written. Nothing is written then.
         KeyboardInterrupt: On Ctrl-C, with a message that nothing was written.
     """
-    cfg: Any = OmegaConf.to_container(compose_config("convert", overrides))
+    composed = compose_config("convert", overrides)
+    cfg: Any = OmegaConf.to_container(composed)
     for key in ("faces", "output"):
         if cfg[key] is None:
             raise FaceGeomError(f"{key} is missing. Say what to read and where to write: {key}=….")
-    output = Path(cfg["output"]).expanduser()
+    output = Path(path_given(composed, "output", "FOLDER")).expanduser()
     chosen = cfg["format"] or ("bin" if output.suffix == ".bin" else None)
-    if chosen != "bin" and chosen not in WRITERS:
-        known = ", ".join([*WRITERS, "bin"])
-        raise FaceGeomError(f"format must be one of {known}, got {chosen!r}. Say format=….")
+    known = [*WRITERS, "bin"]
+    if chosen not in known:
+        raise FaceGeomError(
+            f"format must be one of {', '.join(known)}, got {chosen!r}. Say format=…."
+        )
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise FaceGeomError(f"output={output} exists already. Choose another, or delete it.")
     started = time.perf_counter()

@@ -11,10 +11,17 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from facegeom_lit.commands.composition import compose_config
+from facegeom_lit.commands.check import INFINITE, check_values
+from facegeom_lit.commands.composition import compose_config, path_given
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.crop_report import CropReport, PhotoRecord
-from facegeom_lit.faces.cropping import CropSettings, crop_photos, find_photos, settings_facts
+from facegeom_lit.faces.cropping import (
+    CropSettings,
+    crop_photos,
+    find_photos,
+    modified_ns,
+    settings_facts,
+)
 from facegeom_lit.faces.detectors import Detector
 from facegeom_lit.files import atomic_path, read_json, write_json
 from facegeom_lit.reporting.crop_figures import crop_sheet
@@ -25,6 +32,13 @@ _ROUND = 64  # photos of each process between two entries in the report
 _SHOWN = 50  # crops on the sheet
 _STALE_SECONDS = 5.0  # without a byte written: nobody is writing any more
 _LISTED = 5  # photos named of each status
+_NUMBERS = {
+    "size": (True, 1, INFINITE),
+    "quality": (True, 1, 100),
+    "detector.min_score": (False, 0, 1),
+    "detector.overlap": (False, 0, 1),
+    "detector.longest_side": (True, 32, INFINITE),
+}
 _MEANING = {
     "no_face": "no face found",
     "many_faces": "several faces: choose faces=largest, central or all, or crop them yourself",
@@ -41,6 +55,7 @@ def main(overrides: Sequence[str]) -> None:
         KeyboardInterrupt: On Ctrl-C, with a message that says how to go on.
     """
     cfg = compose_config("crop", overrides)
+    check_values(cfg, _NUMBERS, ("strict",))
     photos, output = folders(cfg)
     settings = CropSettings(cfg.size, cfg.border, cfg.faces, cfg.format, cfg.quality)
     detector: Detector = make_detector(cfg.detector)
@@ -52,7 +67,7 @@ def main(overrides: Sequence[str]) -> None:
             f"Rename the photo {clash[0]}: {SHEET} is the picture of the first crops."
         )
     _claim(output, settings_facts(photos, detector, settings))
-    report = _continued(output, names, settings)
+    report = _continued(photos, output, names, settings)
     missing = [name for name in names if name not in report.done]
     step = _ROUND * processes.count
     try:
@@ -86,6 +101,9 @@ def make_detector(config: DictConfig) -> Any:
     """
     if absent := [str(key) for key, value in config.items() if value is None]:
         raise FaceGeomError(f"Name the detector's file: detector.{absent[0]}=FILE.")
+    for key in {"model", "table"} & set(map(str, config)):
+        if not isinstance(config[key], str):
+            raise FaceGeomError(f"detector.{key} must be one file, got {config[key]}.")
     return instantiate(config, _convert_="all")
 
 
@@ -98,7 +116,9 @@ def folders(cfg: DictConfig) -> tuple[Path, Path]:
     for key in ("photos", "output"):
         if cfg[key] is None:
             raise FaceGeomError(f"Name the folder {key}: {key}=FOLDER.")
-    photos, output = (Path(cfg[key]).expanduser() for key in ("photos", "output"))
+    photos, output = (
+        Path(path_given(cfg, key, "FOLDER")).expanduser() for key in ("photos", "output")
+    )
     inside, outside = output.resolve(), photos.resolve()
     if inside == outside or outside in inside.parents or inside in outside.parents:
         raise FaceGeomError(
@@ -133,21 +153,29 @@ def _claim(output: Path, facts: dict[str, Any]) -> None:
         )
 
 
-def _continued(output: Path, names: Sequence[str], settings: CropSettings) -> CropReport:
-    """Open the report, without the photos whose crops are not all there.
+def _continued(
+    photos: Path, output: Path, names: Sequence[str], settings: CropSettings
+) -> CropReport:
+    """Open the report, without the photos that were replaced or whose crops are not all there.
 
     Raises:
-        FaceGeomError: When it lists photos that are gone.
+        FaceGeomError: When photos are gone whose crops are there.
     """
     report = CropReport(output / REPORT)
-    if gone := sorted(set(report.done) - set(names)):
+    there = set(names)
+    if gone := sorted(n for n, record in report.done.items() if record.crops and n not in there):
         raise FaceGeomError(
             f"{len(gone)} photos whose crops are in {output} are gone, e.g. {gone[0]}. Put them "
             "back, or choose another output folder."
         )
-    report.done = {
-        name: record for name, record in report.done.items() if _is_whole(record, output, settings)
-    }
+    done, report.done = report.done, {}
+    for name, record in done.items():
+        newer = name not in there or modified_ns(photos / name) != record.modified
+        if not newer and _is_whole(record, output, settings):
+            report.done[name] = record
+        else:  # what is made anew may be less
+            for crop in record.crops:
+                (output / crop).unlink(missing_ok=True)
     report.write()
     return report
 

@@ -12,10 +12,11 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
+from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
 from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
@@ -40,6 +41,15 @@ from facegeom_lit.reporting.evaluation_tables import Failure, print_results
 from facegeom_lit.reporting.run_record import versions
 
 SOURCES = ("model", "data", "embeddings")
+NUMBERS: Numbers = {
+    "kept_out": (False, 0, 1),
+    "bootstrap.resamples": (True, 0, INFINITE),
+    "bootstrap.level": (False, 0, 1),
+    "seed": SEED,
+    "batch_size": (True, 1, INFINITE),
+    "workers": (True, 0, INFINITE),
+}
+SWITCHES = ("flip", "templates.weigh_by_detector", "templates.normalize_images")
 GIVEN = "given embeddings"
 """Name that embeddings which came with a set stand under."""
 
@@ -102,8 +112,17 @@ def settings_of(cfg: DictConfig) -> Settings:
     """Return what the configuration says to measure.
 
     Raises:
-        FaceGeomError: When a value is out of range.
+        FaceGeomError: When a value is out of range, or of the wrong kind.
     """
+    check_values(cfg, NUMBERS, SWITCHES)
+    for key in ("fars", "ranks", "fpirs"):
+        kinds = int if key == "ranks" else int | float
+        given = [] if cfg[key] is None else cfg[key]
+        listed = isinstance(given, list | ListConfig)
+        if not listed or not all(isinstance(value, kinds) for value in given):
+            raise FaceGeomError(f"{key} must be a list of numbers, got {given}.")
+    if cfg.folds is not None and not isinstance(cfg.folds, int):
+        raise FaceGeomError(f"folds must be a whole number, or null, got {cfg.folds}.")
     if cfg.wandb not in ("none", "offline", "online"):
         raise FaceGeomError(f"wandb must be none, offline or online, got {cfg.wandb!r}.")
     return Settings(
@@ -125,6 +144,8 @@ def check_sources(
     models: dict[str, Any], sets: dict[str, EvaluationSet], files: dict[str, EmbeddingFile]
 ) -> None:
     """Raise FaceGeomError unless there is something to measure and every name stands once."""
+    if odd := [name for name, source in models.items() if not isinstance(source, str)]:
+        raise FaceGeomError(f"model.{odd[0]} must be one path, got {models[odd[0]]}.")
     images = [name for name, data in sets.items() if faces_of(data) is not None]
     if models and not images:
         raise FaceGeomError("model is given, but no data with images to measure it on: data=….")

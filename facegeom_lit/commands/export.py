@@ -37,7 +37,7 @@ def main(overrides: Sequence[str]) -> None:
     for key in ("model", "output"):
         if cfg[key] is None:
             raise FaceGeomError(f"{key} is missing: facegeom export model=FOLDER output=x.onnx")
-    model = load_face_model(model_source(str(cfg.model)))
+    model = load_face_model(str(cfg.model))
     name = str(cfg.name or re.sub(r"[^\w.-]+", "_", model.card.name))
     places = destinations(cfg, name)
     check_finite(model)
@@ -52,12 +52,6 @@ def main(overrides: Sequence[str]) -> None:
         root = str(places["pack"].resolve())
         print(f"from insightface.app import FaceAnalysis\napp = FaceAnalysis({name=}, {root=})")
     print(f"output: {Path(str(cfg.output)).expanduser()}")
-
-
-def model_source(source: str | Path) -> str | Path:
-    """Return what to load: of a run's folder the model in it, else `source` itself."""
-    inner = Path(source).expanduser() / "model"
-    return inner if (inner / CARD).is_file() else source
 
 
 def destinations(cfg: DictConfig, name: str) -> dict[str, Path]:
@@ -99,7 +93,7 @@ def read_crops(path: str, count: int) -> Tensor:
     Raises:
         FaceGeomError: When `count` is not positive, or the faces cannot be read.
     """
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise FaceGeomError(f"max_faces must be positive, got {count!r}.")
     faces = open_faces(path, verify=False)  # a training set may hold millions; look at these alone
     rows = torch.linspace(0, len(faces) - 1, min(count, len(faces))).round().long()
@@ -147,4 +141,4 @@ def _detector(cfg: DictConfig) -> Path:
             "format=pack needs detector_file=FILE.onnx: FaceAnalysis loads no pack without a face "
             "detector, such as the det_10g.onnx of an InsightFace pack, or OpenCV's YuNet."
         )
-    return Path(cfg.detector_file).expanduser()
+    return Path(str(cfg.detector_file)).expanduser()

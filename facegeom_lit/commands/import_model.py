@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from facegeom_lit.commands.composition import compose_config
+from facegeom_lit.commands.check import SEED, check_values
+from facegeom_lit.commands.composition import compose_config, path_given
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.files import read_json
 from facegeom_lit.models.backbones import build_backbone
@@ -35,10 +36,13 @@ def main(overrides: Sequence[str]) -> None:
             holds another model or cannot be written.
     """
     cfg = compose_config("import_model", overrides)
-    if cfg.model is None:
-        raise FaceGeomError("Say what to import: model=FILE, a folder, or hf:NAME.")
-    model = _corrected(load_face_model(cfg.model, card=_described(cfg)), cfg)
-    folder = Path(cfg.output or Path(cfg.root) / model.card.name.replace("/", "_")).expanduser()
+    source = path_given(cfg, "model", "FILE, a folder, or hf:NAME")
+    check_values(cfg, {"seed": SEED})
+    if cfg.name is not None and (not isinstance(cfg.name, str) or not cfg.name):
+        raise FaceGeomError(f"name must be some text, got {cfg.name!r}.")
+    model = _corrected(load_face_model(source, card=_described(cfg)), cfg)
+    file_name = model.card.name.replace("/", "_")
+    folder = Path(str(cfg.output or Path(str(cfg.root)) / file_name)).expanduser()
     _check_free(folder, model)
     report = _probe(model, cfg)
     card = save_face_model(model, folder)
@@ -53,6 +57,12 @@ def _described(cfg: DictConfig) -> ModelCard | None:
         if cfg.arguments is not None:
             raise FaceGeomError("arguments needs architecture, or leave both to the weights.")
         return None
+    for key, kind in (("architecture", str), ("arguments", DictConfig)):
+        if cfg[key] is not None and not isinstance(cfg[key], kind):
+            raise FaceGeomError(
+                f"{key}={cfg[key]} is no such thing. Write architecture=iresnet50 and "
+                "arguments='{dimension: 128}'."
+            )
     arguments: Any = OmegaConf.to_container(cfg.arguments) if cfg.arguments is not None else {}
     with torch.device("meta"):
         backbone = build_backbone(cfg.architecture, **arguments)

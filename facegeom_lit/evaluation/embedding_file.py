@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,22 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facegeom_lit.arrays import read_arrays
 from facegeom_lit.errors import FaceGeomError
 
 IDENTITY = "identity"
 KEYS = ("path", "models", "drop", "center")
-DAMAGE = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    AttributeError,
-    MemoryError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged or foreign file may raise."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +59,24 @@ def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile
         )
     if given.get("path") is None:
         raise FaceGeomError(f"The file of embeddings {given} has no path. Give path=….")
+    for key in ("models", "center"):
+        if given.get(key) is not None and not isinstance(given[key], list):
+            raise FaceGeomError(
+                f"{key} of a file of embeddings must be a list, got {given[key]!r}."
+            )
     path = Path(str(given["path"])).expanduser()
-    arrays = _read(path)
+    if not path.is_file():
+        raise FaceGeomError(f"The file of embeddings {path} does not exist.")
+    arrays = read_arrays(path)
     if IDENTITY not in arrays:
         raise FaceGeomError(
             f"{path} has no array {IDENTITY!r}, which says who is who. It has: {', '.join(arrays)}."
         )
-    count = len(arrays[IDENTITY])
-    if arrays[IDENTITY].shape != (count,):
+    if arrays[IDENTITY].ndim != 1:
         raise FaceGeomError(f"{path}: {IDENTITY!r} must be a vector, one person a row.")
+    if arrays[IDENTITY].dtype.kind == "f" and not np.isfinite(arrays[IDENTITY]).all():
+        raise FaceGeomError(f"{path}: {IDENTITY!r} holds NaN or infinity, which is no person.")
+    count = len(arrays[IDENTITY])
     names = _models(path, arrays, given.get("models"), count)
     kept, notes = _kept(path, arrays, given.get("drop") or {}, count)
     centred = list(given.get("center") or ())
@@ -96,19 +92,6 @@ def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile
     return EmbeddingFile(
         path, labels.long(), models, tuple(notes), sha256(path.read_bytes()).hexdigest()
     )
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    if not path.is_file():
-        raise FaceGeomError(f"The file of embeddings {path} does not exist.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except DAMAGE as error:
-        raise FaceGeomError(
-            f"{path} is no .npz file of plain arrays ({error}). Write it with numpy.savez; arrays "
-            "of objects are not read."
-        ) from error
 
 
 def _models(
@@ -139,6 +122,8 @@ def _kept(
     """Which rows stay, and what to say of the others."""
     kept = np.ones(count, bool)
     notes = []
+    if not isinstance(drop, Mapping) or not all(isinstance(v, int | float) for v in drop.values()):
+        raise FaceGeomError(f"drop must map columns to their largest values, got {drop!r}.")
     for name, largest in drop.items():
         column = arrays.get(name)
         if column is None or column.shape != (count,) or column.dtype.kind not in "iuf":

@@ -11,7 +11,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.image_folder import ImageFolder, folder_with
 from facegeom_lit.faces.lists import read_text, whole
-from facegeom_lit.faces.schema import table_from_rows
+from facegeom_lit.faces.schema import FIXED_COLUMNS, table_from_rows
 from facegeom_lit.faces.sizes import check_crops
 
 ATTRIBUTES = "list_attr_celeba.txt"
@@ -120,6 +120,11 @@ def _attributes(path: Path) -> tuple[list[str], dict[str, list[float]]]:
     if promised is None:
         raise FaceGeomError(f"{path} must begin with the number of images and a line of names.")
     names = lines[1].split()
+    if len(set(names)) < len(names) or FIXED_COLUMNS.keys() & set(names):
+        raise FaceGeomError(
+            f"{path}, line 2: an attribute comes twice, or is called like a column of every face "
+            f"set ({', '.join(FIXED_COLUMNS)}). Fetch the list again."
+        )
     if len(lines) - 2 != promised:
         raise FaceGeomError(
             f"{path} has {len(lines) - 2} rows of images, but its first line promises {promised}. "

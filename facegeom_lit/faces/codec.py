@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facegeom_lit.errors import FaceGeomError
 
@@ -19,6 +19,7 @@ _START_OF_JPEG = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda\x00"
 _APP1 = b"\xff\xe1"  # holds EXIF or XMP, and they the orientation
 _THREE_COLORS = frozenset({"Gray", "RGB", "YCbCr"})  # others are converted by Pillow alone
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF", "GIF")  # a program runs PostScript
 _MOST_PIXELS = 2**26  # of the fast decoder, which would fill the memory for a forged size
 
 
@@ -43,11 +44,12 @@ def decode(data: bytes, name: str | Callable[[], str]) -> NDArray[np.uint8]:
             if colors in _THREE_COLORS and height * width <= _MOST_PIXELS:
                 return simplejpeg.decode_jpeg(data, "RGB")
         return _decode_any(data, name)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, FaceGeomError):
-            raise
+    except FaceGeomError:
+        raise
+    except Exception as error:  # a damaged image fails in many ways
         raise FaceGeomError(
-            f"{_text(name)} is not a readable image ({error}). Replace the file or remove it."
+            f"{_text(name)} is not a readable image ({_reason(error)}). Replace the file or "
+            "remove it."
         ) from error
 
 
@@ -58,13 +60,19 @@ def _is_upright_jpeg(data: bytes) -> bool:
 
 
 def _decode_any(data: bytes, name: str | Callable[[], str]) -> NDArray[np.uint8]:
-    with Image.open(BytesIO(data)) as image:
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
         if image.mode.startswith(("I", "F")):
             raise FaceGeomError(
                 f"{_text(name)} holds more than 8 bits a pixel (mode {image.mode}); convert it "
                 "to 8."
             )
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _reason(error: Exception) -> str:
+    # Pillow names the buffer by its address.
+    unknown = isinstance(error, UnidentifiedImageError)
+    return f"none of {', '.join(_FORMATS)}" if unknown else str(error) or type(error).__name__
 
 
 def _text(name: str | Callable[[], str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
@@ -15,17 +15,27 @@ from facegeom_lit.faces.cropping import Cropped
 from facegeom_lit.faces.detectors.landmarks import BOX_COLUMNS, POINT_COLUMNS
 from facegeom_lit.files import atomic_path
 
-_COLUMNS = ("path", "status", "faces", "crop", "score", *BOX_COLUMNS, *POINT_COLUMNS, "note")
+_NUMBERS = ("score", *BOX_COLUMNS, *POINT_COLUMNS)
+_COLUMNS = ("path", "status", "faces", "crop", *_NUMBERS, "modified", "note")
 _HEADING = ",".join(_COLUMNS) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoRecord:
-    """A photo that is done: its status, the faces found, the crops written, its lines as text."""
+    """A photo that is done.
+
+    Attributes:
+        status: As of `Cropped`.
+        faces: Number of faces found.
+        crops: The files written.
+        modified: When the photo was written, as of `Cropped`.
+        text: Its lines in the file.
+    """
 
     status: str
     faces: int
     crops: tuple[str, ...]
+    modified: int
     text: str
 
 
@@ -47,7 +57,7 @@ class CropReport:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        rows = _read(path) if path.exists() else []
+        rows: Iterable[list[str]] = _read(path) if path.exists() else []
         self.done = {
             photo: _record([_whole(row, path) for row in group])
             for photo, group in groupby(rows, lambda row: row[0])
@@ -82,35 +92,48 @@ class CropReport:
 
 
 def _row(line: Cropped) -> list[str]:
-    numbers = [""] * (1 + len(BOX_COLUMNS) + len(POINT_COLUMNS))
+    numbers = [""] * len(_NUMBERS)
     if line.face is not None:
         places = [*line.face.box, *line.face.landmarks.ravel()]
         numbers = [f"{line.face.score:.4f}", *(f"{number:.3f}" for number in places)]
     note = " ".join(line.note.split())  # a line break here could end a torn line
-    return [line.path, line.status, str(line.faces), line.crop, *numbers, note]
+    known = [line.path, line.status, str(line.faces), line.crop]
+    return [*known, *numbers, str(line.modified), note]
 
 
 def _record(rows: list[list[str]]) -> PhotoRecord:
     text = StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     crops = tuple(row[3] for row in rows if row[3])
-    return PhotoRecord(rows[0][1], int(rows[0][2]), crops, text.getvalue())
+    return PhotoRecord(rows[0][1], int(rows[0][2]), crops, int(rows[0][-2]), text.getvalue())
 
 
-def _read(path: Path) -> list[list[str]]:
-    """Read whole lines; a torn one can only be the last."""
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    rows = list(csv.reader(StringIO(text, newline="")))
-    if rows and (not text.endswith("\n") or len(rows[-1]) != len(_COLUMNS)):
-        rows.pop()
-    if rows and rows[0] != list(_COLUMNS):
+def _read(path: Path) -> Iterator[list[str]]:
+    """Yield the rows below the heading, one at a time: a set may have millions."""
+    rows = _rows(path)
+    if next(rows, list(_COLUMNS)) != list(_COLUMNS):
         raise FaceGeomError(
             f"{path} is no report of `facegeom crop`. Choose another output folder."
         )
-    return rows[1:]
+    yield from rows
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    """Yield whole lines; a torn one can only be the last."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        ended = file.read() == b"\n"
+    with path.open(encoding="utf-8", errors="replace", newline="") as text:
+        last: list[str] | None = None
+        for row in csv.reader(text):
+            if last is not None:
+                yield last
+            last = row
+    if last is not None and ended and len(last) == len(_COLUMNS):
+        yield last
 
 
 def _whole(row: list[str], path: Path) -> list[str]:
-    if len(row) != len(_COLUMNS) or not row[2].isdigit():
+    if len(row) != len(_COLUMNS) or not (row[2].isdecimal() and row[-2].isdecimal()):
         raise FaceGeomError(f"{path}: the line of {row[0]!r} is not as it was written. Delete it.")
     return row

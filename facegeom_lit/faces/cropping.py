@@ -17,7 +17,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import ImageFormat, decode, encode
 from facegeom_lit.faces.crop import Border, align, template
 from facegeom_lit.faces.detectors.detection import Detection, Detector
-from facegeom_lit.faces.folder import SUFFIXES
+from facegeom_lit.faces.image_files import SUFFIXES, files_below, is_image
 from facegeom_lit.files import atomic_path
 
 Faces = Literal["refuse", "largest", "central", "all"]
@@ -76,6 +76,7 @@ class Cropped:
         faces: Number of faces found.
         crop: The file written, relative to the output; empty if none.
         face: The face that was taken; None if none.
+        modified: When the photo was written, in ns since 1970: a newer one is cropped anew.
         note: What is wrong with an unreadable photo.
     """
 
@@ -84,6 +85,7 @@ class Cropped:
     faces: int = 0
     crop: str = ""
     face: Detection | None = None
+    modified: int = 0
     note: str = ""
 
 
@@ -97,13 +99,9 @@ def find_photos(root: Path, settings: CropSettings) -> list[str]:
     """
     if not root.is_dir():
         raise FaceGeomError(f"The folder of photos {root} does not exist. Set photos to yours.")
-    names = [
-        path
-        for path in sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file())
-        if not any(part.startswith(".") for part in path.parts)
-    ]
-    photos = [path.as_posix() for path in names if path.suffix.lower() in SUFFIXES]
-    others = [path for path in names if path.suffix.lower() not in SUFFIXES]
+    names = list(files_below(root))
+    photos = [path for path in names if is_image(path)]
+    others = [path for path in names if not is_image(path)]
     if not photos:
         raise FaceGeomError(
             f"{root} holds no photo with one of the suffixes {', '.join(sorted(SUFFIXES))}."
@@ -150,25 +148,36 @@ def crop_photos(
 def _crop_photo(
     photo: str, root: Path, output: Path, detector: Detector, settings: CropSettings
 ) -> list[Cropped]:
+    modified = modified_ns(root / photo)
     try:
         image = decode((root / photo).read_bytes(), str(root / photo))
     except FaceGeomError as error:
         # without the address of the buffer that Pillow names: the same photo, the same report
-        return [Cropped(photo, "unreadable", note=re.sub(r" <[^>]* at 0x\w+>", "", str(error)))]
+        note = re.sub(r" <[^>]* at 0x\w+>", "", str(error))
+        return [Cropped(photo, "unreadable", modified=modified, note=note)]
     except OSError as error:
-        return [Cropped(photo, "unreadable", note=f"{error.strerror}")]
+        return [Cropped(photo, "unreadable", modified=modified, note=f"{error.strerror}")]
     found = detector.detect(image, photo)
     chosen = choose_faces(found, image.shape[:2], settings.faces)
     if not chosen:
-        return [Cropped(photo, "many_faces" if found else "no_face", len(found))]
+        status: Status = "many_faces" if found else "no_face"
+        return [Cropped(photo, status, len(found), modified=modified)]
     lines = []
     for number, face in enumerate(chosen):
         crop = settings.crop_path(photo, number)
         aligned = align(image, face.landmarks, settings.size, settings.border)
         with atomic_path(output / crop) as temporary:
             temporary.write_bytes(encode(aligned, settings.image_format, settings.quality))
-        lines.append(Cropped(photo, "cropped", len(found), crop, face))
+        lines.append(Cropped(photo, "cropped", len(found), crop, face, modified))
     return lines
+
+
+def modified_ns(photo: Path) -> int:
+    """Return when a photo was written, in ns since 1970; 0 where it cannot be told."""
+    try:
+        return photo.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def choose_faces(

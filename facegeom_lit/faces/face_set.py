@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from errno import EINVAL
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +21,13 @@ from tqdm import tqdm
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import decode
-from facegeom_lit.faces.images import ImageStore, ShardImages, open_shard
+from facegeom_lit.faces.images import (
+    ImageStore,
+    ShardImages,
+    check_columns,
+    damage_named,
+    open_shard,
+)
 from facegeom_lit.faces.schema import (
     FIXED_COLUMNS,
     IMAGE_COLUMN,
@@ -127,6 +134,11 @@ class FaceSet:
         if not (folder / CARD).is_file():
             raise FaceGeomError(f"{folder} is not a face set: it has no {CARD}.")
         card = read_json(folder / CARD)
+        if not isinstance(card, dict) or not isinstance(card.get("rows", 0), int):
+            raise FaceGeomError(
+                f"{folder / CARD} is no card of a face set. Delete the folder and make the face "
+                "set again."
+            )
         if not card.get("complete"):
             raise FaceGeomError(
                 f"The face set {folder} is not complete. Run the command that makes it again: it "
@@ -151,13 +163,20 @@ class FaceSet:
         shards = sorted(folder.glob(SHARD_PATTERN))
         for shard in shards:
             file = open_shard(shard)
+            check_columns(file, shard)
             names = [name for name in file.schema_arrow.names if name != IMAGE_COLUMN]
-            tables.append(file.read(columns=names, use_threads=False))
+            with damage_named(shard):
+                tables.append(file.read(columns=names, use_threads=False))
+            if tables[-1].schema != tables[0].schema or tables[-1]["identity"].null_count:
+                raise FaceGeomError(
+                    f"{shard} has other columns than {shards[0].name}, or a row without identity. "
+                    "Delete the folder and make the face set again."
+                )
             counts.append(file.metadata.num_rows)
-        if not shards or sum(counts) != card["rows"]:
+        if not shards or sum(counts) != card.get("rows"):
             raise FaceGeomError(
                 f"The face set {folder} has {sum(counts)} rows in {len(shards)} shards, but "
-                f"{card['rows']} belong there. Delete the folder and make the face set again."
+                f"{card.get('rows')} belong there. Delete the folder and make the face set again."
             )
         return cls(
             pa.concat_tables(tables), folder=folder, images=ShardImages(shards, counts), card=card
@@ -227,7 +246,10 @@ class FaceSet:
                 )
             return self._images.read(self._rows.item(index))
         try:
-            with open(os.path.join(self._folder, path), "rb", buffering=0) as file:
+            file_path = os.path.join(self._folder, path)
+            if os.path.exists(file_path) and not os.path.isfile(file_path):
+                raise OSError(EINVAL, "it is no file")  # a pipe or a device may never end
+            with open(file_path, "rb", buffering=0) as file:
                 return file.read()
         except OSError as error:
             raise FaceGeomError(

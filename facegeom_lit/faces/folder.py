@@ -11,10 +11,9 @@ from typing import Any
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.faces.image_files import files_below, is_image
 from facegeom_lit.faces.lists import Table, utf8
 from facegeom_lit.faces.sizes import check_crops
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"})
 
 
 def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
@@ -39,13 +38,13 @@ def read_folder(root: str | Path, *, verify: bool = True) -> FaceSet:
     rows: list[dict[str, Any]] = []
     left_out: list[Path] = []
     for folder in folders:
-        files = sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
-        images = [file for file in files if file.suffix.lower() in SUFFIXES]
-        left_out += [file for file in files if file.suffix.lower() not in SUFFIXES]
+        files = list(files_below(folder))
+        images = [file for file in files if is_image(file)]
+        left_out += [folder / file for file in files if not is_image(file)]
         if not images:
             raise FaceGeomError(f"The identity folder {folder} holds no image. Remove it.")
         for file in images:
-            path = utf8(file.relative_to(root).as_posix())
+            path = utf8(f"{folder.name}/{file}")
             rows.append({"identity": folder.name, "path": path, "source": root.name})
     if not rows:
         raise FaceGeomError(f"{root} has no identity sub-folders: expected {root}/NAME/IMAGE.png.")

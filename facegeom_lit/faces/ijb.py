@@ -208,7 +208,8 @@ def _pairs(path: Path) -> tuple[Tensor, Tensor]:
         )
     except (OSError, pa.ArrowException) as error:
         raise FaceGeomError(
-            f"{path} is no list of TEMPLATE TEMPLATE 1|0, separated by one space: {error}"
+            f"{path} is no list of TEMPLATE TEMPLATE 1|0, separated by one space ({error}). "
+            "Fetch it again."
         ) from error
     first, second, same = (table[name].to_numpy() for name in columns)
     if len(wrong := np.flatnonzero((same != 0) & (same != 1))):
@@ -257,7 +258,9 @@ def read_embeddings(path: str | Path) -> Tensor:
     except FaceGeomError:
         raise
     except Exception as error:  # a damaged archive fails in many ways
-        raise FaceGeomError(f"{path} is no array of embeddings (.npy, .npz): {error}") from error
+        raise FaceGeomError(
+            f"{path} is no array of embeddings (.npy, .npz): {error}. Get it anew."
+        ) from error
     if values.ndim != 2:
         raise FaceGeomError(f"{path} has shape {values.shape}; embeddings have shape (N, D).")
     if len(wrong := np.flatnonzero(~np.isfinite(values).all(axis=1))):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.faces.folder import SUFFIXES
+from facegeom_lit.faces.image_files import SUFFIXES, files_below, is_image
 from facegeom_lit.faces.lists import utf8
 
 
@@ -18,8 +18,7 @@ def stem(path: str) -> str:
         >>> stem("a/b_0001.jpg"), stem("J._Lo_0001")
         ('a/b_0001', 'J._Lo_0001')
     """
-    name, suffix = os.path.splitext(path)
-    return name if suffix.lower() in SUFFIXES else path
+    return os.path.splitext(path)[0] if is_image(path) else path
 
 
 class ImageFolder:
@@ -39,13 +38,8 @@ class ImageFolder:
         if not self.root.is_dir():
             raise FaceGeomError(f"The folder of images {self.root} does not exist.")
         self._by_stem: dict[str, list[str]] = {}
-        for folder, folders, files in os.walk(self.root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            base = Path(folder).relative_to(self.root).as_posix()
-            for file in sorted(files):
-                if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES:
-                    path = file if base == "." else f"{base}/{file}"
-                    self._by_stem.setdefault(stem(utf8(path)), []).append(path)
+        for path in filter(is_image, files_below(self.root)):
+            self._by_stem.setdefault(stem(utf8(path)), []).append(path)
 
     def __len__(self) -> int:
         """Return the number of names, whatever their suffixes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.faces.schema import IMAGE_COLUMN
+from facegeom_lit.faces.schema import FIXED_COLUMNS, IMAGE_COLUMN
 
 
 class ImageStore(Protocol):
@@ -59,13 +60,42 @@ def open_shard(path: Path) -> pq.ParquetFile:
     Raises:
         FaceGeomError: When the file is no Parquet file.
     """
-    try:
+    with damage_named(path):
         return pq.ParquetFile(path, memory_map=True)
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Give errors of Arrow about a file one clear message.
+
+    Raises:
+        FaceGeomError: When the block finds a damaged file.
+    """
+    try:
+        yield
     except (OSError, pa.ArrowException) as error:
         raise FaceGeomError(
-            f"{path} is damaged ({error}). Delete it and run the command that made the face set "
-            "again: it writes the missing shard anew."
+            f"{path} is damaged ({error}). Get it anew; a shard of a face set: delete it and run "
+            "the command that made the set again, which writes the missing shard anew."
         ) from error
+
+
+def check_columns(file: pq.ParquetFile, path: Path) -> None:
+    """Require the columns of a face set.
+
+    Raises:
+        FaceGeomError: When one is missing or of another type.
+    """
+    for name, kind in FIXED_COLUMNS.items():
+        place = file.schema_arrow.get_field_index(name)
+        found = "missing" if place < 0 else file.schema_arrow.field(place).type
+        if isinstance(found, pa.DictionaryType):
+            found = found.value_type
+        if found != kind:
+            raise FaceGeomError(
+                f"{path} is no shard of a face set: its column {name!r} should be {kind}, and is "
+                f"{found}. Delete the folder and make the face set again."
+            )
 
 
 class ShardImages:
@@ -120,7 +150,9 @@ class ShardImages:
 
     def _read_group(self, shard: int, group: int) -> pa.ChunkedArray:
         file, _ = self._open(shard)
-        column = file.read_row_group(group, columns=[self._column], use_threads=False).column(0)
+        with damage_named(self._shards[shard]):
+            table = file.read_row_group(group, columns=[self._column], use_threads=False)
+        column = table.column(0)
         field = self._column.partition(".")[2]
         return pc.struct_field(column, field) if field else column
 
@@ -136,7 +168,9 @@ def open_arrow(path: Path) -> pa.Table:
         magic = source.read(6)
         source.seek(0)
         open_ipc = pa.ipc.open_file if magic == b"ARROW1" else pa.ipc.open_stream
-        return open_ipc(source).read_all()
+        table = open_ipc(source).read_all()
+        table.validate(full=True)  # offsets are trusted from here on, and may point anywhere
+        return table
     except (OSError, pa.ArrowException) as error:
         raise FaceGeomError(
             f"{path} is no Arrow file, or damaged ({error}). Get it anew."

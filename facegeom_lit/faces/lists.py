@@ -19,6 +19,8 @@ def read_text(path: Path) -> str:
     Raises:
         FaceGeomError: When it cannot be read, or is not UTF-8.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device may never end
+        raise FaceGeomError(f"{path} is no file. Put the list there.")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -89,6 +91,11 @@ class Table:
         """Yield the number of the line and the values by column; an absent one is empty."""
         try:
             for record in self._reader:
+                if any(record.get(None) or ()):
+                    raise FaceGeomError(
+                        f"{self.path}, line {self._reader.line_num}: more values than columns. "
+                        'Write quotation marks (") around a value that holds a comma.'
+                    )
                 yield self._reader.line_num, {name: record[name] or "" for name in self.columns}
         except csv.Error as error:
             self._refuse(error)

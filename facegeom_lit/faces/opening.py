@@ -14,8 +14,9 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.celeba import IDENTITIES, is_celeba, read_celeba
 from facegeom_lit.faces.cfp import is_cfp, read_cfp
 from facegeom_lit.faces.face_set import CARD, FaceSet
-from facegeom_lit.faces.folder import SUFFIXES, read_csv, read_folder
+from facegeom_lit.faces.folder import read_csv, read_folder
 from facegeom_lit.faces.ijb import MEMBERS, meta_folder, read_ijb
+from facegeom_lit.faces.image_files import files_below, is_image
 from facegeom_lit.faces.image_folder import ImageFolder, folder_with
 from facegeom_lit.faces.lists import Table
 from facegeom_lit.faces.pair_files import read_pairs
@@ -102,7 +103,7 @@ def _is_folders(source: Source) -> bool:
     if not source.path.is_dir():
         return False
     below = (f for f in source.path.iterdir() if f.is_dir() and not f.name.startswith("."))
-    return any(file.suffix.lower() in SUFFIXES for folder in below for file in folder.rglob("*"))
+    return any(is_image(file) for folder in below for file in files_below(folder))
 
 
 def _pair_list(source: Source) -> Path | None:

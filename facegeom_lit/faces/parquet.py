@@ -16,7 +16,13 @@ from facegeom_lit import __version__
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import decode
 from facegeom_lit.faces.face_set import CARD, FaceSet
-from facegeom_lit.faces.images import ArrowImages, ShardImages, open_arrow, open_shard
+from facegeom_lit.faces.images import (
+    ArrowImages,
+    ShardImages,
+    damage_named,
+    open_arrow,
+    open_shard,
+)
 from facegeom_lit.faces.schema import IMAGE_COLUMN, shard_name, write_shard
 from facegeom_lit.files import new_folder, write_json
 
@@ -117,7 +123,8 @@ class _Table(NamedTuple):
         file = open_shard(path)
 
         def column(name: str) -> pa.ChunkedArray:
-            return file.read(columns=[name], use_threads=False).column(0)
+            with damage_named(path):
+                return file.read(columns=[name], use_threads=False).column(0)
 
         return cls(file.schema_arrow, file.metadata.num_rows, column)
 
@@ -162,17 +169,45 @@ def _column(
     )
 
 
+def _known_names(column: str, schema: pa.Schema, path: Path) -> list[str]:
+    """Return the names that `datasets` keeps in the file for the numbers of a column, if any.
+
+    Raises:
+        FaceGeomError: When what stands there is no list of names.
+    """
+    text = (schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        names = json.loads(text)["info"]["features"][column]["names"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TypeError("no list of names")
+    except KeyError:
+        return []
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FaceGeomError(
+            f"{path}: what it says of the names of {column!r} cannot be read ({error}). Write the "
+            "table anew."
+        ) from error
+    return names
+
+
 def _names(values: list[Any], column: str, schema: pa.Schema, path: Path) -> list[str]:
     """Return the name of each different value of the identity column.
 
     Raises:
-        FaceGeomError: When the file's own list of names does not hold a number.
+        FaceGeomError: When a value stands for nobody, or the file's own list of names does not hold
+            a number.
     """
     if isinstance(values[0], str):
+        if "" in values:
+            raise FaceGeomError(f"{path}: rows have an empty {column!r}. Say who they show.")
         return values
-    features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    known = features.get("info", {}).get("features", {}).get(column, {}).get("names")
+    known = _known_names(column, schema, path)
     if not known:
+        if min(values) < 0:
+            raise FaceGeomError(
+                f"{path}: {column!r} holds {min(values)}, which is nobody's number: tables write "
+                "-1 where the label is not known. Leave these rows out."
+            )
         width = len(str(max(values)))
         return [f"{value:0{width}d}" for value in values]
     if min(values) < 0 or max(values) >= len(known) or len(set(known)) != len(known):

@@ -59,7 +59,9 @@ def read_bin(path: str | Path) -> PairSet:
     )
     verdicts = torch.tensor(same)
     folds = default_folds(verdicts)
-    return PairSet(path.stem, faces, row[::2], row[1::2], verdicts, folds, named=False)
+    alone = int((row[::2] == row[1::2]).sum())
+    notes = (f"{alone} pairs compare an image with itself",) if alone else ()
+    return PairSet(path.stem, faces, row[::2], row[1::2], verdicts, folds, False, notes)
 
 
 def write_bin(pairs: PairSet, path: str | Path) -> None:
@@ -69,7 +71,7 @@ def write_bin(pairs: PairSet, path: str | Path) -> None:
 
     Args:
         pairs: What to write. The format has neither names nor folds; readers cut ten folds that
-            follow one another.
+            follow one another, so pairs are written fold by fold: ten folds of one size come back.
         path: The file, `.bin`.
 
     Raises:
@@ -80,12 +82,13 @@ def write_bin(pairs: PairSet, path: str | Path) -> None:
     for row in torch.cat([pairs.left, pairs.right]).unique().tolist():
         data = pairs.faces.encoded(row)
         images[row], _ = portable(data, decode(data, pairs.faces.name_of(row)))
-    sides = zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
-    listed = [images[row] for pair in sides for row in pair]
+    by_fold = pairs.folds.argsort(stable=True)
+    sides = torch.stack([pairs.left, pairs.right], 1)[by_fold]
+    listed = [images[row] for row in sides.flatten().tolist()]
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         pickler = pickle.Pickler(file, _PROTOCOL)
         pickler.fast = True  # each image in full, as published files have it
-        pickler.dump((listed, pairs.same.tolist()))
+        pickler.dump((listed, pairs.same[by_fold].tolist()))
 
 
 def _contents(path: Path) -> tuple[list[bytes], list[bool]]:
@@ -131,7 +134,9 @@ class _Type:
     def __init__(self, code: Any, *_: Any) -> None:
         code = code.decode() if isinstance(code, bytes) else code
         if not isinstance(code, str) or code.lstrip("<>|=") not in _TYPES:
-            raise FaceGeomError(f"holds a NumPy array of type {code!r}, which no image has.")
+            # Not its repr, which need not end: a tuple may hold one tuple many times.
+            found = code if isinstance(code, str) else type(code).__name__
+            raise FaceGeomError(f"holds a NumPy array of type {found[:40]!r}, which no image has.")
         self.code = code.lstrip("<>|=")
 
     def __setstate__(self, state: Any) -> None:
@@ -161,6 +166,8 @@ class _Array:
     def _set(self, shape: Any, kind: Any, data: Any) -> None:
         if not isinstance(kind, _Type) or not isinstance(data, bytes):
             raise FaceGeomError("holds a NumPy array of objects.")
+        if not isinstance(shape, tuple) or not all(isinstance(side, int) for side in shape):
+            raise FaceGeomError("holds a NumPy array without a shape.")
         if max(shape) != prod(shape) or prod(shape) * int(kind.code[1]) != len(data):
             raise FaceGeomError(f"holds a NumPy array of shape {shape}; images are files in bytes.")
         self.kind, self.data = kind.code, data
@@ -181,8 +188,8 @@ class _Scalar:
 
 def _encode(text: str, encoding: str) -> bytes:
     """Rebuild bytes as Python 3 stores them for Python 2."""
-    if encoding != "latin1":
-        raise FaceGeomError(f"holds text in {encoding!r}.")
+    if not isinstance(text, str) or encoding != "latin1":
+        raise FaceGeomError("holds text in another encoding than latin1.")
     return text.encode("latin1")
 
 

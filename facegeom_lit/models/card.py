@@ -56,6 +56,11 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key in ("name", "architecture", "licence", "source", "hash"):
+            if not isinstance(getattr(self, key), str):
+                raise FaceGeomError(
+                    f"Model card {self.name!r}: `{key}` must be text, got {getattr(self, key)!r}."
+                )
         for key, known in CHOICES.items():
             if getattr(self, key) not in known:
                 raise FaceGeomError(

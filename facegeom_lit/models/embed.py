@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from facegeom_lit.faces.dataset import FaceDataset
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.keys import IMAGE
 from facegeom_lit.files import atomic_path
+from facegeom_lit.models.backbones.registry import complete_arguments
 from facegeom_lit.models.face_model import FaceModel
 from facegeom_lit.models.storage import weights_hash
 
@@ -26,10 +27,15 @@ INPUT_FACTS = ("color_order", "mean", "std", "size", "fit", "distance")
 
 
 def model_hash(model: FaceModel) -> str:
-    """Return a hash of the weights and of how they are used, unlike `weights_hash`."""
-    card = asdict(model.card)
-    facts = repr([card[name] for name in INPUT_FACTS])
-    return sha256(f"{weights_hash(model)} {facts}".encode()).hexdigest()
+    """Return a hash of the weights and of how they are used, unlike `weights_hash`.
+
+    The same weights make another network with, say, another pooling or number of attention heads.
+    """
+    card = model.card
+    network = complete_arguments(card.architecture, card.arguments)
+    facts = [card.architecture, network, *(getattr(card, name) for name in INPUT_FACTS)]
+    text = json.dumps(facts, sort_keys=True)
+    return sha256(f"{weights_hash(model)} {text}".encode()).hexdigest()
 
 
 @torch.inference_mode()

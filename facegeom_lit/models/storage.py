@@ -81,10 +81,10 @@ def load_face_model(
     """Read a face model.
 
     Args:
-        path: A folder that `save_face_model` wrote; a file of weights (.pth, .pt, .ckpt, .bin or
-            .safetensors); a recognition network as .onnx; a Hugging Face folder, or a hub id as
-            `hf:NAME`. A file needs no card when its layout is a known one, of those in
-            `facegeom_lit.models.weights.layouts`.
+        path: A folder that `save_face_model` wrote; the folder of a run, which holds one as `model`;
+            a file of weights (.pth, .pt, .ckpt, .bin or .safetensors); a recognition network as
+            .onnx; a Hugging Face folder, or a hub id as `hf:NAME`. A file needs no card when its
+            layout is a known one, of those in `facegeom_lit.models.weights.layouts`.
         architecture: What the weights must be; checked against the card.
         arguments: Arguments that the architecture must have; checked against the card. Without an
             architecture: how a Hugging Face model is read (pooling, dimension, size).
@@ -99,6 +99,8 @@ def load_face_model(
     path = Path(path).expanduser()
     if path.name == WEIGHTS and (path.parent / CARD).is_file():
         path = path.parent
+    if (path / "model" / CARD).is_file() and not (path / CARD).is_file():
+        path = path / "model"
     model = _load(path, card, {} if architecture else arguments or {})
     _check_wanted(model.card, architecture, arguments, path)
     return model.eval()
@@ -178,7 +180,14 @@ def _load_folder(folder: Path, card: ModelCard | None) -> FaceModel:
     if card is not None:
         raise FaceGeomError(f"{folder} has its own {CARD}: load it without `card`.")
     card = ModelCard.from_json(read_json(folder / CARD), str(folder / CARD))
-    model = _assemble(read_state(folder / WEIGHTS), card, folder / WEIGHTS, folder / CARD)
+    state = read_state(folder / WEIGHTS)
+    try:
+        with torch.device("meta"):  # a card may state any size: compared before memory is spent
+            sketch = build_backbone(card.architecture, **card.arguments)
+    except FaceGeomError as error:
+        raise FaceGeomError(f"{folder / CARD}: {error}") from error
+    compare(sketch, state, source=folder / WEIGHTS, network_name=_describe(card), names={})
+    model = _assemble(state, card, folder / WEIGHTS, folder / CARD)
     found = weights_hash(model)
     if card.hash != found:
         raise FaceGeomError(

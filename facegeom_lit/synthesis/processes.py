@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -30,8 +31,8 @@ class Processes:
     """
 
     def __init__(self, count: int | None) -> None:
-        if count is not None and count < 1:
-            raise FaceGeomError(f"processes must be positive, got {count}.")
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise FaceGeomError(f"processes must be positive, got {count!r}. Give a whole number.")
         self.count = count or _cores()
 
     def map(self, work: Callable[..., list[R]], items: list[T], *arguments: Any) -> list[R]:
@@ -41,13 +42,22 @@ class Processes:
             work: A function of a module, so that another process can find it.
             items: Shared out in order.
             arguments: The same for every part.
+
+        Raises:
+            FaceGeomError: When a process was killed.
         """
         if self.count == 1 or len(items) < 2:
             return work(items, *arguments)
         size = max(1, len(items) // (2 * self.count))
         parts = [items[start : start + size] for start in range(0, len(items), size)]
         done = self._pool.map(work, parts, *([argument] * len(parts) for argument in arguments))
-        return [result for part in done for result in part]
+        try:
+            return [result for part in done for result in part]
+        except BrokenProcessPool as error:
+            raise FaceGeomError(
+                f"One of {self.count} processes was killed, for want of memory perhaps. Set a "
+                "smaller processes=…, and run the same command again: what was done is kept."
+            ) from error
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:

@@ -20,8 +20,16 @@ class Sides(NamedTuple):
 
 
 def enough_images(faces: FaceSet, minimum: int | None) -> FaceSet:
-    """Leave out identities with fewer images than `minimum`; None refuses single images."""
+    """Leave out identities with fewer images than `minimum`; None refuses single images.
+
+    Raises:
+        FaceGeomError: When `minimum` is no number of images, or images are too few.
+    """
     if minimum is not None:
+        if not isinstance(minimum, int) or minimum < 1:
+            raise FaceGeomError(
+                f"data.min_images must be a whole number from 1 on, or null, got {minimum!r}."
+            )
         return drop_small_identities(faces, minimum)
     check_identities(faces, 2)
     return faces
@@ -65,11 +73,12 @@ def split_by_column(
     Raises:
         FaceGeomError: When there is no such split, or a person or an image stands on both sides.
     """
-    if len(splits) != 2:
+    if not isinstance(splits, Sequence) or isinstance(splits, str) or len(splits) != 2:
         raise FaceGeomError(
             f"data.splits must name the split that trains and the one that judges, e.g. "
-            f"[train, test], got {list(splits)}."
+            f"[train, test], got {splits}."
         )
+    splits = [str(name) for name in splits]  # a split may be called 0
     train, judge = (enough_images(faces.where(split=name), min_images) for name in splits)
     refuse_shared_people(train, judge, splits[1])
     chosen = judge.where(identities=judge.classes[:judge_people])

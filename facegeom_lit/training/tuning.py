@@ -127,6 +127,11 @@ def _exactly(names: Sequence[str]) -> str:
 
 
 def _stage_names(known: list[str], frozen: int | Sequence[str]) -> list[str]:
+    if isinstance(frozen, bool | str) or not isinstance(frozen, int | Sequence):
+        raise FaceGeomError(
+            f"tuning.frozen must be a whole number or a list of stages, got {frozen!r}. The "
+            f"backbone has: {', '.join(known)}."
+        )
     if isinstance(frozen, int):
         if abs(frozen) > len(known):
             raise FaceGeomError(

@@ -43,11 +43,12 @@ def slow_means(faces: FaceSet, embeddings: Tensor, images: int) -> Tensor:
     return torch.stack(means)
 
 
-def fit(faces: FaceSet, folder: Path, images: int) -> FineTuneModule:
+def fit(faces: FaceSet, folder: Path, images: int, accumulate: int = 1) -> FineTuneModule:
     module = module_of(faces)
     data = FaceDataModule(faces, identities_per_batch=2, images_per_identity=2)
     L.Trainer(
         max_steps=1,
+        accumulate_grad_batches=accumulate,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -85,6 +86,16 @@ def test_training_begins_at_the_centres_and_says_so(
     said = capsys.readouterr().out
     assert "centres at class means (2 images a person)" in said
     assert "a guess among 8 people would give 2.08" in said
+
+
+def test_the_first_loss_is_that_of_a_batch_however_many_make_a_step(
+    faces: FaceSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for accumulate in (1, 2):
+        fit(faces, tmp_path, images=2, accumulate=accumulate)
+        said.append(capsys.readouterr().out.partition("first loss ")[2].split()[0])
+    assert said[0] == said[1]
 
 
 def test_random_centres_stay(

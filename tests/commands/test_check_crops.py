@@ -88,7 +88,10 @@ def test_what_is_wrong_is_said(faces: list[np.ndarray], tmp_path: Path) -> None:
     for given, match in (
         ([], "faces=FOLDER"),
         ([f"faces={tmp_path / 'absent'}"], "absent"),
+        ([f"faces={{path:{folder}}}"], "faces must be one path"),
         ([f"faces={folder}", "limit=0"], "limit must be positive"),
+        ([f"faces={folder}", "limit=many"], "limit must be positive"),
+        ([f"faces={folder}", "tolerance.offset=x"], r"tolerance\.offset must be a number"),
         ([f"faces={folder}", "tolerance.offset=0"], r"tolerance\.offset must be positive"),
         ([f"faces={folder}", "detector=yunet"], r"detector\.model=FILE"),
         ([f"faces={folder}", "detector=landmarks", "detector.table=a.csv"], "knows photos"),

@@ -78,6 +78,8 @@ def test_pairs(photos: Path, tmp_path: Path) -> None:
         (["faces={photos}"], "output is missing"),
         (["faces={photos}", "output={tmp}/new"], "format must be one of rec, parquet, folder, bin"),
         (["faces={photos}", "output={tmp}/new", "format=lmdb"], "got 'lmdb'"),
+        (["faces={photos}", "output={tmp}/new", "format=[rec]"], "got ['rec']"),
+        (["faces={photos}", "output=5", "format=rec"], "output must be one path, got 5"),
         (["faces={photos}", "output={photos}", "format=rec"], "photos exists already"),
         (["faces={photos}", "output={tmp}/new.bin"], "format=bin holds pairs, and"),
         (["faces={tmp}/nowhere", "output={tmp}/new", "format=rec"], "nowhere does not exist"),

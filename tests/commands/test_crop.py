@@ -16,10 +16,11 @@ from faces.pictures import picture
 from PIL import Image
 
 from facegeom_lit.commands.cli import main as cli
-from facegeom_lit.commands.crop import main
+from facegeom_lit.commands.crop import _continued, main
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.codec import decode
 from facegeom_lit.faces.crop import TEMPLATE, align
+from facegeom_lit.faces.cropping import CropSettings
 from facegeom_lit.faces.detectors.landmarks import POINT_COLUMNS
 
 SIDE = 200
@@ -188,8 +189,13 @@ def test_what_is_wrong_is_said_before_the_work(photos: Path, tmp_path: Path) -> 
         "faces=first": "faces must be one of refuse, largest, central, all",
         "border=mirror": "border must be one of",
         "size=100": "multiple of 112 or 128",
-        "quality=0": "quality must be from 1 to 100",
+        "quality=0": "quality must be a whole number from 1 to 100",
         "processes=0": "processes must be positive",
+        "processes=many": "processes must be positive",
+        "size=big": "size must be a whole number",
+        "quality=high": "quality must be a whole number",
+        "detector.table=5": r"detector\.table must be one file",
+        f"photos=[{photos}]": "photos must be one path",
         "format=gif": "image_format must be one of",
         "detector=yunet": r"detector\.model=FILE",
         f"output={photos}/crops": "must not lie in one another",
@@ -215,12 +221,26 @@ def test_a_folder_of_other_files_is_left_alone(photos: Path, tmp_path: Path) -> 
 
 
 def test_a_photo_that_vanished_is_named(photos: Path, tmp_path: Path) -> None:
-    table = photos.parent / "points.csv"
-    table.write_text(table.read_text().replace("0/0.png", "0/1.png"))
     main(overrides(photos, tmp_path / "out"))
-    (photos / "0" / "0.png").unlink()
+    there = [path for path in report(tmp_path / "out") if path not in ("0/0.png", "2/3.png")]
     with pytest.raises(FaceGeomError, match=r"1 photos whose crops .* are gone, e\.g\. 0/0\.png"):
-        main(overrides(photos, tmp_path / "out"))
+        _continued(photos, tmp_path / "out", there, CropSettings())
+
+
+def test_photos_that_were_mended_removed_or_replaced_are_seen(photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    more = ["faces=all", "strict=true"]
+    with pytest.raises(FaceGeomError, match="2 of 12 photos gave no crop"):
+        main(overrides(photos, output, *more))
+    Image.fromarray(picture(11, SIDE)).save(photos / "2" / "3.png")  # mended
+    (photos / "0" / "3.png").unlink()  # had no face
+    changed = picture(99, SIDE)
+    Image.fromarray(changed).save(photos / "0" / "0.png")  # another photo of that name
+    main(overrides(photos, output, *more))
+    assert {row["status"] for row in report(output).values()} == {"cropped"}
+    assert "0/3.png" not in report(output)
+    crop = decode((output / "0" / "0.face0.png").read_bytes(), "crop")
+    np.testing.assert_array_equal(crop, align(changed, TEMPLATE + 20))
 
 
 def test_a_report_is_a_table_of_landmarks(photos: Path, tmp_path: Path) -> None:

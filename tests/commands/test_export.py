@@ -118,6 +118,8 @@ def test_format_by_suffix(
         (["model=/nowhere/m.pth"], "/nowhere/m.pth does not exist"),
         (["model_path=x"], "Unknown key 'model_path'. Did you mean 'model'?"),
         (["faces=/nowhere"], "/nowhere does not exist"),
+        (["max_faces=true", "faces=x"], "max_faces must be positive, got True"),
+        (["output=/nowhere/x", "format=pack", "detector_file=5"], "5 does not exist"),
         (["max_faces=0", "faces=x"], "max_faces must be positive, got 0"),
     ],
 )

@@ -79,7 +79,7 @@ def test_bad_input(
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
-    assert "generate  make a face set" in capsys.readouterr().out
+    assert "generate     make a face set" in capsys.readouterr().out
     assert main(["generate", "--help"]) == 0
     assert "images_per_identity:" in capsys.readouterr().out
     assert main(["generat"]) == 2

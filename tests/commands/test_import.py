@@ -64,6 +64,12 @@ def test_the_card_can_be_corrected(adaface: Path, tmp_path: Path) -> None:
         ("card.colour_order=RGB", r"Unknown key 'card\.colour_order'\. Did you mean"),
         ("arguments='{dimension: 3}'", "arguments needs architecture"),
         ("architecture=iresnet19", "did you mean"),
+        ("architecture=5", "architecture=5 is no such thing"),
+        ("arguments=5", "arguments needs architecture"),
+        ("card=3", r"card is no value, got 3.*card\.color_order"),
+        ("name=[a]", "name must be some text"),
+        ("seed=x", "seed must be a whole number"),
+        ("model=5", "model must be one path, got 5"),
     ],
 )
 def test_wrong_settings_write_nothing(

@@ -56,9 +56,17 @@ def test_bad_files_are_named(file: Path, tmp_path: Path) -> None:
         (file, "'short' has 3 rows"),
         ({"path": str(file), "models": ["first"], "drop": {"image": 1}}, "drop names 'image'"),
         ({"path": str(file), "models": ["first"], "center": ["second"]}, "center names 'second'"),
+        ({"path": str(file), "models": "first"}, "models of .* must be a list"),
+        ({"path": str(file), "models": ["first"], "center": 4}, "center of .* must be a list"),
+        ({"path": str(file), "models": ["first"], "drop": 3}, "drop must map columns"),
+        ({"path": str(file), "models": ["first"], "drop": {"quality": "x"}}, "drop must map"),
     ):
         with pytest.raises(FaceGeomError, match=message):
             read_embedding_file(source)
+    for name, identity in (("unknown", np.array([0.0, np.nan])), ("scalar", np.array(3))):
+        np.savez(tmp_path / f"{name}.npz", identity=identity, first=np.ones((2, 2)))
+        with pytest.raises(FaceGeomError, match=f"{name}.npz: 'identity'"):
+            read_embedding_file(tmp_path / f"{name}.npz")
     np.savez(tmp_path / "nameless.npz", first=np.ones((2, 2)))
     with pytest.raises(FaceGeomError, match="no array 'identity'"):
         read_embedding_file(tmp_path / "nameless.npz")

@@ -34,6 +34,15 @@ def test_photos_are_found_in_any_tree(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.warns(UserWarning, match=r"1 files .* are no images .* e\.g\. notes\.md"):
         assert find_photos(tmp_path, CropSettings()) == ["a.png", "b/2.JPG", "b/c/1.webp"]
+    (tmp_path / "notes.md").unlink()
+    (tmp_path / "linked").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")  # said when it is read
+    there = ["a.png", "b/2.JPG", "b/c/1.webp", "b/gone.png"]
+    linked = ["linked/2.JPG", "linked/c/1.webp", "linked/gone.png"]
+    assert find_photos(tmp_path, CropSettings()) == [*there, *linked]
+    (tmp_path / "b" / "up").symlink_to(tmp_path)
+    with pytest.raises(FaceGeomError, match="leads back to a folder above it"):
+        find_photos(tmp_path, CropSettings())
     (tmp_path / "empty").mkdir()
     with pytest.raises(FaceGeomError, match="holds no photo"):
         find_photos(tmp_path / "empty", CropSettings())

@@ -9,6 +9,7 @@ from PIL import Image
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.folder import read_csv, read_folder
 from facegeom_lit.faces.identities import check_identities, drop_small_identities
+from facegeom_lit.faces.image_folder import ImageFolder
 
 MakeFolder = Callable[..., Path]
 
@@ -24,6 +25,29 @@ def test_read_folder(make_folder: MakeFolder) -> None:
     assert kept.classes == ["bob"]
     with pytest.raises(FaceGeomError, match="has 3 images; the largest has 2"):
         drop_small_identities(faces, 3)
+
+
+def test_links_are_followed_and_hidden_folders_are_not_entered(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder({"ada": 2, "bob": 2})
+    (root / "ada" / ".thumbnails").mkdir()
+    (root / "ada" / ".thumbnails" / "0.png").write_bytes((root / "ada" / "0.png").read_bytes())
+    (root / "ada" / "more").symlink_to(root / "bob")
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "ada").symlink_to(root / "ada")
+    paths = ["ada/0.png", "ada/1.png", "ada/more/0.png", "ada/more/1.png"]
+    assert read_folder(linked).table["path"].to_pylist() == paths
+    assert ImageFolder(linked).find(["ada/more/1.jpg"], "a list") == ["ada/more/1.png"]
+
+
+def test_a_comma_in_a_path_shifts_nothing(make_folder: MakeFolder) -> None:
+    root = make_folder({"ada": 1})
+    table = root.parent / "labels.csv"
+    table.write_text("path,identity\nada/0.png,ada,\nada,1.png,ada\n")
+    with pytest.raises(FaceGeomError, match=r"labels\.csv, line 3: more values than columns"):
+        read_csv(root, table)
 
 
 def test_folder_faults_are_named(make_folder: MakeFolder, tmp_path: Path) -> None:

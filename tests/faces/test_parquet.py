@@ -84,6 +84,12 @@ def test_faults_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a", table(image=IMAGES, identity=["a", None, "a", "a", "a", "a"]))
     with pytest.raises(FaceGeomError, match="1 of 6 rows have no 'identity'"):
         read_parquet(path)
+    path = write(tmp_path / "e", table(image=IMAGES, identity=["a", "", "a", "a", "a", "a"]))
+    with pytest.raises(FaceGeomError, match="rows have an empty 'identity'"):
+        read_parquet(path)
+    path = write(tmp_path / "n", table(image=IMAGES, label=[0, 0, 1, 1, -1, -1]))
+    with pytest.raises(FaceGeomError, match="'label' holds -1, which is nobody's number"):
+        read_parquet(path)
     holes = [*STRUCTS[:4], {"bytes": None, "path": "a.png"}, STRUCTS[5]]
     faces = read_parquet(write(tmp_path / "b", table(image=holes, identity=list("aabbbb"))))
     with pytest.raises(

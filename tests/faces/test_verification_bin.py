@@ -5,6 +5,7 @@ import pickle
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,23 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [type(image) for image in stored] == [bytes] * 8
     assert same == [True, False, False, True]
     assert stored[0] == stored[4] == IMAGES[0]
+
+
+def test_pairs_are_written_fold_by_fold(tmp_path: Path) -> None:
+    same = [True, False] * 20
+    listed = pair_set(IMAGES[:3], [0, 1] * 20, [1, 2] * 20, same)
+    folds = torch.arange(40) // 2 % 10  # a list that deals its pairs out to the folds by turns
+    write_bin(replace(listed, folds=folds), tmp_path / "mine.bin")
+    read = read_bin(tmp_path / "mine.bin")
+    assert read.folds.tolist() == sorted(folds.tolist())
+    assert read.same.tolist() == same  # every fold has two of each
+
+
+def test_an_image_beside_itself_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "self.bin").write_bytes(
+        pickle.dumps(([IMAGES[0], IMAGES[0], IMAGES[0], IMAGES[1]], [True, False]))
+    )
+    assert read_bin(tmp_path / "self.bin").notes == ("1 pairs compare an image with itself",)
 
 
 def test_a_broken_image_is_not_written(tmp_path: Path) -> None:

@@ -165,6 +165,11 @@ def test_the_command(
         command.main([*given, "strict=true"])
     with pytest.raises(FaceGeomError, match="faces is not set"):
         command.main(given[:1])
+    for wrong, key in (("images=0", "images"), ("seed=x", "seed"), ("strict=3", "strict")):
+        with pytest.raises(FaceGeomError, match=f"{key} must be"):
+            command.main([*given, wrong])
+    with pytest.raises(FaceGeomError, match="model must be one path, got 5"):
+        command.main(["model=5", given[1]])
 
 
 def test_lines_hold_one_row_for_each_candidate(model: FaceModel, faces: FaceSet) -> None:

@@ -186,3 +186,10 @@ def test_configuration_makes_a_model(path: Path) -> None:
     with torch.device("meta"):
         model = build_face_model(**{**config, "weights": None})
     assert model.card.dimension == config["arguments"]["dimension"]
+
+
+def test_folder_of_a_run_stands_for_its_model(tmp_path: Path) -> None:
+    saved = save_face_model(
+        build_face_model("tiny", "mobilefacenet", {"width": 0.25}), tmp_path / "model"
+    )
+    assert load_face_model(tmp_path).card == saved

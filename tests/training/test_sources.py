@@ -112,6 +112,14 @@ def test_splits_that_do_not_part_people(celeba: Path) -> None:
         split_by_column(faces, ["train", "dev"], 1, 500)
     with pytest.raises(FaceGeomError, match=r"data\.splits must name .* got \['train'\]"):
         split_by_column(faces, ["train"], 1, 500)
+    for splits in ("ab", 5):
+        with pytest.raises(FaceGeomError, match=rf"data\.splits must name .* got {splits}"):
+            split_by_column(faces, splits, 1, 500)
+    with pytest.raises(FaceGeomError, match=r"has no split '1'"):
+        split_by_column(faces, ["train", 1], 1, 500)
+    for minimum in ("x", 0):
+        with pytest.raises(FaceGeomError, match=r"data\.min_images must be a whole number"):
+            split_by_column(faces, ["train", "test"], minimum, 500)
 
 
 def test_an_image_on_both_sides_is_refused(photos: Path, celeba: Path, tmp_path: Path) -> None:

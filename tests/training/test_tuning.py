@@ -129,9 +129,15 @@ def test_frozen_stages(choice: int | list[str], still: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frozen", "says"), [(7, "has 6 stages: stem"), (["leyer1"], "'leyer1'"), (-9, "6 stages")]
+    ("frozen", "says"),
+    [
+        (7, "has 6 stages: stem"),
+        (["leyer1"], "'leyer1'"),
+        (-9, "6 stages"),
+        *((wrong, "must be a whole number or a list of stages") for wrong in (None, 1.5, "stem")),
+    ],
 )
-def test_unknown_stages(frozen: int | list[str], says: str) -> None:
+def test_unknown_stages(frozen: Any, says: str) -> None:
     model = build_face_model("tiny", "iresnet18", {"width": 0.125})
     with pytest.raises(FaceGeomError, match=says):
         freeze_stages(model, frozen)

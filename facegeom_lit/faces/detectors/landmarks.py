@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from csv import DictReader
 from dataclasses import dataclass
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegeom_lit.arrays import read_arrays
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.crop import mirrored_order
 from facegeom_lit.faces.detectors.detection import Detection, file_hash
+from facegeom_lit.faces.lists import Table
 
 POINT_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")
 BOX_COLUMNS = ("left", "top", "right", "bottom")
@@ -86,6 +86,11 @@ def _read(table: str) -> dict[str, list[Detection]]:
         points = np.array(numbers, dtype=np.float64).reshape(5, 2)
         if not np.isfinite(points).all():
             raise FaceGeomError(f"{where}: the coordinates must be finite numbers.")
+        if not np.ptp(points, axis=0).any():  # 0,0,0,0,… of a detector that found no face
+            raise FaceGeomError(
+                f"{where}: all five points are at the same place. Leave the coordinates empty, or "
+                "the line out, where there is no face."
+            )
         if mirrored_order(points):
             swapped.append(where)
         sides = box or [*points.min(0), *points.max(0)]
@@ -103,12 +108,8 @@ def _read(table: str) -> dict[str, list[Detection]]:
 
 
 def _csv_rows(path: Path) -> Iterable[_Row]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FaceGeomError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8.") from None
-    reader = DictReader(StringIO(text, newline=""))
-    there = set(reader.fieldnames or [])
+    table = Table(path)
+    there = set(table.columns)
     columns = next((c for c in (POINT_COLUMNS, _NAMED_COLUMNS) if there >= {"path", *c}), None)
     if columns is None:
         missing = sorted({"path", *POINT_COLUMNS} - there)
@@ -116,8 +117,8 @@ def _csv_rows(path: Path) -> Iterable[_Row]:
             f"{path} has no column {missing[0]!r}. It needs path and {', '.join(POINT_COLUMNS)} "
             f"(or {_NAMED_COLUMNS[0]}, {_NAMED_COLUMNS[1]}, …), separated by commas."
         )
-    for record in reader:
-        where = f"{path}, line {reader.line_num}"
+    for line, record in table:
+        where = f"{path}, line {line}"
         if not record["path"]:
             raise FaceGeomError(f"{where}: the path is empty.")
         if not any(record[name] for name in columns):
@@ -145,24 +146,25 @@ def _text_rows(path: Path) -> Iterable[_Row]:
 
 
 def _npz_rows(path: Path) -> Iterable[_Row]:
+    arrays = read_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, points = arrays["image"], arrays["landmarks"]
-            scores = arrays["score"] if "score" in arrays else np.ones(len(images))
+        images, points = arrays["image"], arrays["landmarks"]
     except KeyError as error:
         raise FaceGeomError(f"{path} has no array {error}: it needs image and landmarks.") from None
-    except Exception as error:  # a damaged archive raises half a dozen kinds
-        raise FaceGeomError(f"{path} is no readable .npz file without objects: {error}.") from error
+    scores = arrays.get("score", np.ones(images.shape))
     if (
         images.ndim != 1
         or images.dtype.kind != "U"
         or points.shape != (len(images), 5, 2)
         or points.dtype.kind not in "fiu"
         or scores.shape != images.shape
+        or scores.dtype.kind not in "fiu"
+        or not np.isfinite(scores).all()
     ):
         raise FaceGeomError(
-            f"{path}: image must be N texts and landmarks numbers (N, 5, 2); they are "
-            f"{images.dtype} {images.shape} and {points.dtype} {points.shape}."
+            f"{path}: image must be N texts, landmarks numbers (N, 5, 2), and score, if it is "
+            f"there, N finite numbers; they are {images.dtype} {images.shape}, {points.dtype} "
+            f"{points.shape} and {scores.dtype} {scores.shape}."
         )
     for row, (name, five, score) in enumerate(zip(images.tolist(), points, scores, strict=True)):
         yield f"{path}, row {row}", name, five.ravel().tolist(), float(score), None

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.models.backbones.backbone import CROP, Backbone
+from facegeom_lit.models.backbones.backbone import CROP, Backbone, check_depth
 
 _EMBEDDING_EPS = 2e-5
 """The published epsilon of the two batch norms behind the tokens."""
@@ -122,6 +122,7 @@ class ArcFaceViT(Backbone):
         tokens = (CROP // patch) ** 2
         self.patch_embed = PatchEmbedding(patch, channels)
         self.pos_embed = nn.Parameter(torch.empty(1, tokens, channels))
+        check_depth(depth)
         self.blocks = nn.ModuleList(Block(channels, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(channels)
         self.feature = nn.Sequential(

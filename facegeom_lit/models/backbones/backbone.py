@@ -9,6 +9,9 @@ from facegeom_lit.errors import FaceGeomError
 CROP = 112
 """Side of an aligned face crop (ArcFace five-point template), in pixels."""
 
+MOST_BLOCKS = 1000
+"""No published network has as many blocks."""
+
 
 class Backbone(nn.Module):
     """A network from normalised images (B, 3, H, W) to raw embeddings (B, D).
@@ -31,6 +34,16 @@ class Backbone(nn.Module):
         Freezing and discriminative learning rates go by these.
         """
         raise NotImplementedError
+
+
+def check_depth(depth: int) -> None:
+    """Refuse a number of blocks that no network has: a card may state any.
+
+    Raises:
+        FaceGeomError: When `depth` is not in 1 … `MOST_BLOCKS`.
+    """
+    if not isinstance(depth, int) or not 1 <= depth <= MOST_BLOCKS:
+        raise FaceGeomError(f"Argument `depth` must be in 1 … {MOST_BLOCKS}, got {depth!r}.")
 
 
 def scale_channels(channels: int, width: float) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.models.backbones.backbone import Backbone
+from facegeom_lit.models.backbones.backbone import MOST_BLOCKS, Backbone
 from facegeom_lit.models.backbones.pruning import (
     main_blocks,
     parts_around,
@@ -30,6 +30,9 @@ PUBLISHED_POOLING = {
     **dict.fromkeys(("vit_mae", "sam_vision_model"), "mean"),
 }
 """What the published evaluations of a model type pool; every other one has its own pooler."""
+
+MOST_PIXELS = 4096
+"""Longest side of an input."""
 
 UNWANTED = frozenset(
     {
@@ -93,6 +96,10 @@ class HuggingFace(Backbone):
         self.model_type: str = self.config["model_type"]
         self.network = self._encoder(pooling)
         self.input_size = self._input_size(size)
+        if max(self.input_size) > MOST_PIXELS:
+            raise FaceGeomError(
+                f"Images of {self.input_size} pixels are larger than any face crop ({MOST_PIXELS})."
+            )
         # On the meta device: shapes and the graph, without memory or arithmetic.
         with torch.inference_mode(False), torch.enable_grad(), torch.device("meta"):
             skeleton = self._encoder(pooling).eval().requires_grad_(True)
@@ -223,6 +230,16 @@ class HuggingFace(Backbone):
         return states.mean((2, 3)) if states.ndim == 4 else states[:, self.prefix :].mean(1)
 
 
+def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every number in a configuration with its key, those of its parts and lists included."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value)
+        else:
+            values = value if isinstance(value, list) else [value]
+            yield from ((key, item) for item in values if isinstance(item, int | float))
+
+
 def encoder_config(config: Mapping[str, Any]) -> PreTrainedConfig:
     """Make the library's configuration of a vision encoder.
 
@@ -243,6 +260,9 @@ def encoder_config(config: Mapping[str, Any]) -> PreTrainedConfig:
             f"The installed transformers knows no model type {model_type!r}. Code that comes with "
             "weights is never run: install a release that has it."
         )
+    for key, value in _numbers(config):
+        if key.endswith(("layers", "depths", "depth")) and value > MOST_BLOCKS:
+            raise FaceGeomError(f"{key} = {value} in the configuration is too many.")
     try:
         made = AutoConfig.for_model(**plain_config(config))
     except Exception as error:  # the library checks values with errors of its own

@@ -17,7 +17,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models.backbones.backbone import CROP, Backbone
 from facegeom_lit.models.backbones.onnx_layers import LAYERS
 from facegeom_lit.models.backbones.onnx_modules import build_module
-from facegeom_lit.models.backbones.onnx_operators import OPERATORS, Call
+from facegeom_lit.models.backbones.onnx_operators import OPERATORS, Call, bounded
 
 FUNCTIONS = {**OPERATORS, **LAYERS}
 RUNS = 5
@@ -175,6 +175,8 @@ class _Run(nn.Module):
             attributes = dict(node.get("attributes") or {})
             call = Call(inputs, attributes, self.opset, self.training, len(node["outputs"]))
             made = FUNCTIONS[node["op"]](call)
+            for tensor in made if isinstance(made, tuple) else (made,):
+                bounded(tensor.shape[1:])  # before the next node makes twice as much of an image
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:

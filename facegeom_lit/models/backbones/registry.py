@@ -52,7 +52,7 @@ def build_backbone(architecture: str, **arguments: Any) -> Backbone:
         return ARCHITECTURES[architecture](**full)
     except FaceGeomError:
         raise
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         problem = f"Backbone {architecture!r} cannot be built from {full}: {error}."
         raise FaceGeomError(problem) from error
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.models.backbones.backbone import CROP, Backbone
+from facegeom_lit.models.backbones.backbone import CROP, Backbone, check_depth
 
 
 class PatchEmbedding(nn.Module):
@@ -54,6 +54,7 @@ class VisionTransformer(Backbone):
         patch: int = 14,
     ) -> None:
         super().__init__()
+        check_depth(depth)
         if CROP % patch:
             raise FaceGeomError(f"Argument `patch` must divide {CROP}, got {patch}.")
         if channels % heads:

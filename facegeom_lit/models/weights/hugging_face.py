@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import yaml
 from torch import Tensor
 
@@ -79,7 +80,7 @@ def read_hugging_face(
     config: dict[str, Any] = _from_library(
         at, lambda: PreTrainedConfig.get_config_dict(at.where, revision=at.revision)[0]
     )
-    if "model_type" not in config:
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise FaceGeomError(f"{at.where}: config.json names no `model_type`. Copy it again.")
     commit = config.get("_commit_hash")
     at = at._replace(revision=commit or at.revision)
@@ -97,6 +98,9 @@ def read_hugging_face(
     if size is not None:
         facts["size"] = tuple(size)
     try:
+        with torch.device("meta"):  # a configuration may state any size
+            sketch = HuggingFace(wanted.to_dict(), pooling, None, facts["size"])
+        _check_size(sketch, at)
         backbone = HuggingFace(wanted.to_dict(), pooling, dimension, facts["size"])
     except FaceGeomError as error:
         raise FaceGeomError(f"{at.where}: {error}") from error
@@ -129,10 +133,32 @@ def _locate(source: str | Path) -> Source:
     return Source(str(Path(text).expanduser()), None, local=True)
 
 
+def _check_size(sketch: HuggingFace, at: Source) -> None:
+    """Refuse a network of more numbers than the folder has bytes of weights, or with some outside.
+
+    Raises:
+        FaceGeomError: When it is one.
+    """
+    needed = sum(parameter.numel() for parameter in sketch.parameters())
+    there = sum(file.stat().st_size for file in Path(at.where).glob("*.safetensors"))
+    shards = Path(at.where) / "model.safetensors.index.json"
+    if at.local and shards.is_file() and (names := read_json(shards)):
+        places = names.get("weight_map") if isinstance(names, dict) else None
+        if not isinstance(places, dict) or not all(_is_beside(name) for name in places.values()):
+            raise FaceGeomError(f"{shards} does not name files of its own folder. Copy it again.")
+    if at.local and there and needed > there:
+        raise FaceGeomError(
+            f"{at.where} cannot be read as a Hugging Face model: config.json states {needed:,} "
+            f"numbers, the safetensors beside it have {there:,} bytes. Copy both again."
+        )
+
+
+def _is_beside(name: Any) -> bool:
+    return isinstance(name, str) and Path(name).name == name
+
+
 def _fill(backbone: HuggingFace, config: Any, at: Source) -> None:
     """Put the published tensors into the network, all that it has."""
-    import torch
-
     loaded, report = _from_library(
         at,
         lambda: type(backbone.network).from_pretrained(  # type: ignore[attr-defined]
@@ -197,10 +223,11 @@ def _licence(at: Source) -> str:
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         header = yaml.safe_load(text.split("---", 2)[1]) if text.startswith("---") else None
-    except (yaml.YAMLError, IndexError):
+    except (yaml.YAMLError, IndexError, ValueError, RecursionError):
         header = None
     stated = header.get("license_name") or header.get("license") if isinstance(header, dict) else ""
-    return str(stated) if stated else "not stated"
+    # Not str() of anything else: nested references would unfold to gigabytes.
+    return stated if isinstance(stated, str) and stated else "not stated"
 
 
 def _origin(at: Source, commit: str | None) -> str:

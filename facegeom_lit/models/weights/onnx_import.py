@@ -177,7 +177,9 @@ def _own_card(whole: Graph) -> ModelCard:
     where = f"{whole.path}, metadata {CARD_PROPERTY}"
     try:
         return ModelCard.from_json(json.loads(whole.metadata[CARD_PROPERTY]), where)
-    except json.JSONDecodeError as error:
+    except FaceGeomError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
         raise FaceGeomError(f"{where} is not JSON: {error}. Export the model again.") from error
 
 

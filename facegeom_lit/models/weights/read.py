@@ -6,6 +6,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.models.weights.unfolding import MOST, unfolds
 
 PICKLED = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 WRAPPERS = (
@@ -107,6 +109,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def _unpickle(path: Path) -> Any:
     _check_archive(path)
+    _check_unfolding(path)
     try:
         with torch.serialization.safe_globals(_stand_ins(path)):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -139,6 +142,25 @@ def _check_archive(path: Path) -> None:
     claimed = sum(entry.file_size for entry in entries)
     if claimed > path.stat().st_size + _SLACK:
         raise _exaggerates(path, claimed)
+
+
+def _check_unfolding(path: Path) -> None:
+    """Refuse a pickle that names its parts again and again until nobody can look through them."""
+    try:
+        if is_zipfile(path):
+            with ZipFile(path) as archive:
+                pickles = [n for n in archive.namelist() if n.endswith("data.pkl")]
+                endless = any(unfolds(BytesIO(archive.read(name))) for name in pickles)
+        else:
+            with path.open("rb") as file:  # torch's older format: five pickles, then the numbers
+                endless = any(unfolds(file) for _ in range(5))
+    except Exception:  # reading the file itself says what is wrong with it
+        return
+    if endless:
+        raise FaceGeomError(
+            f"{path} holds objects that would unfold to more than {MOST:,} parts. It is damaged or "
+            "made to fill the memory: do not use it."
+        )
 
 
 def _stand_ins(path: Path) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

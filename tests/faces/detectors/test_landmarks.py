@@ -64,10 +64,11 @@ def test_what_a_table_has_wrong_is_named(tmp_path: Path) -> None:
     for text, match in {
         "path,x1\n1.png,3": "no column 'x2'",
         f"{HEADING}\n{line('1.png').replace('38.2946', 'nan')}": "line 2: 'nan' is not a finite",
-        f"{HEADING}\n1.png,1,2": "line 2: None is not a finite number",
+        f"{HEADING}\n1.png,1,2": "line 2: '' is not a finite number",
         f"{HEADING}\n{line('')}": "line 2: the path is empty",
         f"{HEADING}\n{line('9.png')}": r"1 of 1 photos .* are not there, e\.g\. '9\.png'",
         HEADING: "lists no face",
+        f"{HEADING}\n1.png{',0' * 10}": "line 2: all five points are at the same place",
         f"{HEADING}\n1.png,{','.join(map(str, swapped))}": "line 2: left and right are swapped",
     }.items():
         table.write_text(text)
@@ -86,11 +87,11 @@ def test_an_archive_runs_no_code(tmp_path: Path) -> None:
             return Path.touch, (tmp_path / "touched",)
 
     np.savez(tmp_path / "e.npz", image=np.array([Evil()], object), landmarks=np.ones((1, 5, 2)))
-    refused(tmp_path / "e.npz", "no readable .npz file without objects")
+    refused(tmp_path / "e.npz", "no .npz file of plain arrays")
     assert not (tmp_path / "touched").exists()
     np.savez(tmp_path / "s.npz", image=np.array(["1.png"]), landmarks=np.ones((2, 5, 2)))
     refused(tmp_path / "s.npz", r"landmarks numbers \(N, 5, 2\)")
     np.savez(tmp_path / "m.npz", image=np.array(["1.png"]))
     refused(tmp_path / "m.npz", "no array")
     (tmp_path / "d.npz").write_bytes(b"PK\x03\x04 damaged")
-    refused(tmp_path / "d.npz", "no readable .npz file")
+    refused(tmp_path / "d.npz", "no .npz file of plain arrays")
