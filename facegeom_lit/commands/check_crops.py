@@ -71,15 +71,15 @@ def main(overrides: Sequence[str]) -> None:
     locate = find([read(int(row))[0] for row in rows[:: max(1, len(rows) // _LOOKED_AT)]])
     points = np.full((len(rows), 5, 2), np.nan)
     total: NDArray[np.float64] | None = None
-    first = ""
+    names = []
     for position, row in enumerate(tqdm(rows, unit=" crops")):
         image, name = read(int(row))
-        first = first or name
+        names.append(name)
         if total is None:
             total = np.zeros(image.shape)
         if image.shape != total.shape:
             raise FaceGeomError(
-                f"The crops differ in size: {first} is {total.shape[1]}×{total.shape[0]} pixels, "
+                f"The crops differ in size: {names[0]} is {total.shape[1]}×{total.shape[0]} pixels, "
                 f"{name} {image.shape[1]}×{image.shape[0]}. Crops of one set must agree."
             )
         total += image
@@ -87,7 +87,7 @@ def main(overrides: Sequence[str]) -> None:
     assert total is not None
     shape = (total.shape[0], total.shape[1])
     check = check_alignment(points, shape, tolerance)
-    print(_sentences(check, shape))
+    print(_sentences(check, shape, [names[position] for position in check.outliers]))
     if cfg.output is not None:
         output = Path(path_given(cfg, "output", "FOLDER")).expanduser()
         figures = json.loads(json.dumps(check.to_json()), parse_constant=lambda _: None)
@@ -149,7 +149,7 @@ def _crops(faces: Path) -> tuple[int, Callable[[int], tuple[Image, str]]]:
     return len(face_set), lambda row: (face_set.image(row), face_set.name_of(row))
 
 
-def _sentences(check: AlignmentCheck, shape: tuple[int, int]) -> str:
+def _sentences(check: AlignmentCheck, shape: tuple[int, int], outliers: list[str]) -> str:
     lines = [f"crops: {check.crops} of {shape[1]}×{shape[0]} pixels; points found in {check.found}"]
     if not math.isnan(check.scale):
         x, y = check.offset
@@ -161,6 +161,9 @@ def _sentences(check: AlignmentCheck, shape: tuple[int, int]) -> str:
             f"points: {points} px from the template (eyes, nose, mouth corners; RMS)",
             f"beyond tolerance: {100 * check.beyond:.1f} % of the crops",
         ]
+    if outliers:
+        more = f" and {len(outliers) - 5} more" if len(outliers) > 5 else ""
+        lines.append(f"- Look at {', '.join(outliers[:5])}{more}: the farthest off.")
     lines += [f"- {reason}" for reason in check.reasons]
     if check.likely:
         lines.append(f"- This looks like {check.likely}.")

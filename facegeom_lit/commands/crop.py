@@ -47,7 +47,7 @@ _MEANING = {
 
 
 def main(overrides: Sequence[str]) -> None:
-    """Crop every photo, or those that are missing, and say what became of them.
+    """Crop every photo, or those missing or replaced since, and say what became of them.
 
     Raises:
         FaceGeomError: When the configuration is wrong, the output holds crops made otherwise,

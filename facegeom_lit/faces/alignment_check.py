@@ -86,6 +86,7 @@ class AlignmentCheck:
         rotation_spread: How much the crops differ in it: 1.48 × the median absolute deviation.
         point_rms: (5,), distance of each point from the template, root mean square over the crops.
         beyond: Share of the found crops that are off by more than the tolerance.
+        outliers: Positions of those crops, the farthest off first.
         verdict: `aligned`, `not aligned`, or `cannot tell`.
         reasons: Why, in plain sentences.
         likely: What the crops were probably aligned to instead; empty when nothing known fits.
@@ -99,6 +100,7 @@ class AlignmentCheck:
     rotation_spread: float
     point_rms: tuple[float, ...]
     beyond: float
+    outliers: tuple[int, ...]
     verdict: Verdict
     reasons: tuple[str, ...]
     likely: str
@@ -130,7 +132,8 @@ def check_alignment(
     if not len(points):
         raise FaceGeomError("There are no crops to check.")
     tolerance = tolerance or Tolerance()
-    found = points[np.isfinite(points).all((1, 2))]
+    seen = np.isfinite(points).all((1, 2))
+    found = points[seen]
     if len(found) < _FEWEST * len(points):
         why = (
             f"The points of a face were found in {len(found)} of {len(points)} crops only: they "
@@ -138,7 +141,7 @@ def check_alignment(
         )
         nan = float("nan")
         return AlignmentCheck(
-            len(points), len(found), (nan, nan), nan, nan, nan, (nan,) * 5, nan, "cannot tell",
+            len(points), len(found), (nan, nan), nan, nan, nan, (nan,) * 5, nan, (), "cannot tell",
             (why,), "",
         )  # fmt: skip
     side = max(shape)
@@ -151,6 +154,7 @@ def check_alignment(
     spread = 1.4826 * float(np.median(np.abs(turned - np.median(turned))))
     offset = middle.mean(0) - TEMPLATE.mean(0)
     beyond = float((away > tolerance.crop).mean())
+    farthest = np.argsort(-away, kind="stable")[: int((away > tolerance.crop).sum())]
     reasons = _reasons(shape, offset, scale, rotation, spread, beyond, tolerance)
     return AlignmentCheck(
         crops=len(points),
@@ -161,6 +165,7 @@ def check_alignment(
         rotation_spread=round(spread, 2),
         point_rms=tuple(np.sqrt(((five - TEMPLATE) ** 2).sum(2).mean(0)).round(2).tolist()),
         beyond=round(beyond, 4),
+        outliers=tuple(np.flatnonzero(seen)[farthest].tolist()),
         verdict="not aligned" if reasons else "aligned",
         reasons=tuple(reasons),
         likely=_likely(middle, shape, scale, rotation, spread) if reasons else "",

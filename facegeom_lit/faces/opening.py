@@ -169,7 +169,7 @@ def _read_bin(source: Source, name: str | None) -> PairSet:
 
 
 def _is_recordio(source: Source) -> bool:
-    return (source.path / REC).is_file() or source.path.suffix == ".rec"
+    return (source.path / REC).is_file() or source.path.suffix.lower() == ".rec"
 
 
 def _is_parquet(source: Source) -> bool:
@@ -179,7 +179,7 @@ def _is_parquet(source: Source) -> bool:
 
 PAIRS: Mapping[str, Reading] = {
     "bin": Reading(
-        "a file *.bin", lambda s: s.path.is_file() and s.path.suffix == ".bin", _read_bin
+        "a file *.bin", lambda s: s.path.is_file() and s.path.suffix.lower() == ".bin", _read_bin
     ),
     "ijb": Reading(
         f"meta/*{MEMBERS}",

@@ -179,15 +179,20 @@ def labelled(
     The lattice joins images of neighbouring values: see `Lattice.from_values`.
 
     Raises:
-        FaceGeomError: When the targeted attribute is not a column of the table.
+        FaceGeomError: When `columns` is no mapping, or the target is not in it.
     """
+    if not isinstance(columns, Mapping):
+        raise FaceGeomError(
+            f"data.columns must name a column for each attribute, got {columns}. Write "
+            "+data.columns.illumination=COLUMN for example."
+        )
     if target is None or target.name not in columns:
         raise FaceGeomError(
             f"attribute={target.name if target else 'none'}, but data.columns knows "
             f"{list(columns)}. Name the column that holds the attribute, "
             "+data.columns.illumination=COLUMN for example, and choose it with attribute=."
         )
-    base = Path(root).expanduser()
+    base = Path(str(root)).expanduser()  # a folder may be called 5
     faces = enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
     sides = split_identities(faces, judge_every)
     lattice = Lattice.from_values(sides.judge, target.name, tuple(fixed), max_span)

@@ -122,6 +122,13 @@ def test_splits_that_do_not_part_people(celeba: Path) -> None:
             split_by_column(faces, ["train", "test"], minimum, 500)
 
 
+def test_columns_of_labelled_faces_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(FaceGeomError, match=r"data\.columns must name a column .* got 5"):
+        run_data(tmp_path, "data=labelled", f"data.root={tmp_path}", "data.columns=5")
+    with pytest.raises(FaceGeomError, match=r"The folder of faces 5 does not exist"):
+        run_data(tmp_path, "data=labelled", "data.root=5", "+data.columns.contrast=contrast")
+
+
 def test_an_image_on_both_sides_is_refused(photos: Path, celeba: Path, tmp_path: Path) -> None:
     (photos / "p1" / "2.png").write_bytes((photos / "p0" / "1.png").read_bytes())
     with pytest.raises(FaceGeomError, match=r"1 training images .*\n.*p0/1\.png = .*p1/2\.png"):
