@@ -6,12 +6,15 @@ other choices; `-m attribute=hair_color,age seed=0,1` sweeps; `--help` lists eve
 
 from __future__ import annotations
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
 from facegeom_lit.commands.errors import reporting_errors
 from facegeom_lit.commands.jobs import run_job
 from facegeom_lit.commands.quiet import quiet
+from facegeom_lit.commands.quoting import quoted
 from facegeom_lit.commands.run_name import register_resolvers
 
 register_resolvers()
@@ -26,4 +29,5 @@ def main(cfg: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = quoted(sys.argv[1:])
     main()

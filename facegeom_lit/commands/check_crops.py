@@ -29,6 +29,7 @@ from facegeom_lit.faces.alignment_check import (
 from facegeom_lit.faces.codec import decode
 from facegeom_lit.faces.crop import TEMPLATE
 from facegeom_lit.faces.detectors import LandmarkTable
+from facegeom_lit.faces.face_set import CARD
 from facegeom_lit.faces.image_files import files_below, is_image
 from facegeom_lit.faces.opening import open_evaluation
 from facegeom_lit.files import write_json
@@ -43,6 +44,7 @@ Locate = Callable[[Image], NDArray[np.float64]]
 _LOOKED_AT = 24  # crops that say which way up a set is
 _NUMBERS = {
     **{f"tolerance.{name}": (False, 0, INFINITE) for name in Tolerance.__match_args__},
+    "doubt": (False, 1, INFINITE),
     "detector.min_score": (False, 0, 1),
     "detector.overlap": (False, 0, 1),
     "detector.longest_side": (True, 32, INFINITE),
@@ -79,14 +81,15 @@ def main(overrides: Sequence[str]) -> None:
             total = np.zeros(image.shape)
         if image.shape != total.shape:
             raise FaceGeomError(
-                f"The crops differ in size: {names[0]} is {total.shape[1]}×{total.shape[0]} pixels, "
+                f"The crops differ in size: {names[0]} is {total.shape[1]}×{total.shape[0]}, "
                 f"{name} {image.shape[1]}×{image.shape[0]}. Crops of one set must agree."
             )
         total += image
         points[position] = locate(image)
     assert total is not None
     shape = (total.shape[0], total.shape[1])
-    check = check_alignment(points, shape, tolerance)
+    by_detector = cfg.get("detector") is not None
+    check = check_alignment(points, shape, tolerance, 1.0 if by_detector else cfg.doubt)
     print(_sentences(check, shape, [names[position] for position in check.outliers]))
     if cfg.output is not None:
         output = Path(path_given(cfg, "output", "FOLDER")).expanduser()
@@ -132,7 +135,8 @@ def _finder(cfg: DictConfig) -> Callable[[list[Image]], Locate]:
 
 def _crops(faces: Path) -> tuple[int, Callable[[int], tuple[Image, str]]]:
     """Return the number of crops, and what reads one with its name."""
-    loose = faces.is_dir() and any(is_image(file.name) for file in faces.iterdir())
+    made = (faces / CARD).is_file()  # a face set with its contact sheet
+    loose = not made and faces.is_dir() and any(is_image(file.name) for file in faces.iterdir())
     if loose:
         own = SHEET if (faces / SETTINGS).is_file() else ""  # of `facegeom crop`
         names = [name for name in files_below(faces) if is_image(name) and name != own]
@@ -170,5 +174,5 @@ def _sentences(check: AlignmentCheck, shape: tuple[int, int], outliers: list[str
     if check.verdict == "cannot tell":
         lines.append("- A detector sees more: detector=yunet detector.model=FILE.")
     if check.verdict == "not aligned":
-        lines.append("- Align the photos themselves: facegeom crop photos=... output=...")
+        lines.append("- Align the photos: facegeom crop photos=... output=... detector.model=...")
     return "\n".join([*lines, f"verdict: {check.verdict}"])

@@ -9,6 +9,7 @@ from importlib import import_module
 from facegeom_lit import __version__
 from facegeom_lit.commands.errors import reporting_errors
 from facegeom_lit.commands.quiet import quiet
+from facegeom_lit.commands.quoting import quoted
 from facegeom_lit.resources import resource
 
 # Name → one line of help. Each is a module here (its dashes turned into underscores) with
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"facegeom {name} [key=value ...]: {COMMANDS[name]}\n\n{settings}", end="")
         return 0
     quiet()
-    reporting_errors(_run)(name, overrides)
+    reporting_errors(_run)(name, quoted(overrides))
     return 0
 
 

@@ -100,7 +100,11 @@ def make_detector(config: DictConfig) -> Any:
         FaceGeomError: When its file is not named.
     """
     if absent := [str(key) for key, value in config.items() if value is None]:
-        raise FaceGeomError(f"Name the detector's file: detector.{absent[0]}=FILE.")
+        raise FaceGeomError(
+            f"Name the detector's file: detector.{absent[0]}=FILE. detector=yunet takes OpenCV's "
+            "face_detection_yunet_*.onnx, detector=insightface a model pack, detector=landmarks a "
+            "table of five points for each photo."
+        )
     for key in {"model", "table"} & set(map(str, config)):
         if not isinstance(config[key], str):
             raise FaceGeomError(f"detector.{key} must be one file, got {config[key]}.")

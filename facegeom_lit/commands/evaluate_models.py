@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
-from facegeom_lit.commands.composition import compose_config
+from facegeom_lit.commands.composition import compose_config, path_given
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
 from facegeom_lit.evaluation.embedding_file import EmbeddingFile, read_embedding_file
@@ -31,6 +31,7 @@ from facegeom_lit.faces.template_set import TemplateSet
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.models import FaceModel, load_face_model
 from facegeom_lit.models.embed import model_hash
+from facegeom_lit.models.storage import HUB
 from facegeom_lit.reporting.evaluation_report import (
     evaluation_folder,
     log_wandb,
@@ -146,6 +147,9 @@ def check_sources(
     """Raise FaceGeomError unless there is something to measure and every name stands once."""
     if odd := [name for name, source in models.items() if not isinstance(source, str)]:
         raise FaceGeomError(f"model.{odd[0]} must be one path, got {models[odd[0]]}.")
+    for name, source in models.items():
+        if not source.startswith(HUB) and not Path(source).expanduser().exists():
+            raise FaceGeomError(f"model.{name}: {source} does not exist. Check the path.")
     images = [name for name, data in sets.items() if faces_of(data) is not None]
     if models and not images:
         raise FaceGeomError("model is given, but no data with images to measure it on: data=….")
@@ -259,7 +263,8 @@ def finish(run: Run, sets: dict[str, str]) -> None:
     listed = "\n".join(f"  {model} on {data}: {error}" for model, data, error in run.failures)
     if not run.results:
         raise FaceGeomError(f"Nothing could be measured:\n{listed}")
-    chosen = run.cfg.output or Path(run.cfg.root) / f"models-{settings_hash(record)}"
+    below = Path(path_given(run.cfg, "root", "FOLDER"))
+    chosen = run.cfg.output or below / f"models-{settings_hash(record)}"
     folder = evaluation_folder(Path(str(chosen)).expanduser())
     write_report(folder, run.results, record, run.settings.level)
     print_results(run.results, run.failures)

@@ -42,7 +42,9 @@ def main(overrides: Sequence[str]) -> None:
         raise FaceGeomError(f"name must be some text, got {cfg.name!r}.")
     model = _corrected(load_face_model(source, card=_described(cfg)), cfg)
     file_name = model.card.name.replace("/", "_")
-    folder = Path(str(cfg.output or Path(str(cfg.root)) / file_name)).expanduser()
+    folder = Path(
+        str(cfg.output or Path(path_given(cfg, "root", "FOLDER")) / file_name)
+    ).expanduser()
     _check_free(folder, model)
     report = _probe(model, cfg)
     card = save_face_model(model, folder)
@@ -88,6 +90,8 @@ def _corrected(model: FaceModel, cfg: DictConfig) -> FaceModel:
 
 def _check_free(folder: Path, model: FaceModel) -> None:
     if not any((folder / name).exists() for name in (CARD, WEIGHTS)):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FaceGeomError(f"output={folder} holds other files. Choose a new folder.")
         return
     found = read_json(folder / CARD) if (folder / CARD).is_file() else {}
     if not isinstance(found, dict) or found.get("hash") != weights_hash(model):

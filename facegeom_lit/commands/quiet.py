@@ -15,10 +15,17 @@ _NOISE = (
 _CHATTER = ("Tip:", "GPU available", "TPU available")
 
 
+def _plainly(message: Warning | str, category: type[Warning], *_: object, **__: object) -> str:
+    """Leave out the line of code, of which a user has no use."""
+    name = "warning" if category is UserWarning else category.__name__
+    return f"{name}: {message}\n"
+
+
 def quiet() -> None:
     """Silence advertisements, and warnings about things that are so on purpose."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
+    warnings.formatwarning = _plainly
     for name in ("lightning.pytorch", "lightning.fabric"):  # they print for themselves
         logging.getLogger(name).propagate = False
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(

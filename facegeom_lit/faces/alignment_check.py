@@ -72,6 +72,10 @@ class Tolerance:
                     f"tolerance.{name} must be positive, got {getattr(self, name)}."
                 )
 
+    def times(self, factor: float) -> Tolerance:
+        """Return the tolerance that admits `factor` times as much."""
+        return Tolerance(*(factor * getattr(self, name) for name in self.__match_args__))
+
 
 @dataclass(frozen=True)
 class AlignmentCheck:
@@ -111,7 +115,10 @@ class AlignmentCheck:
 
 
 def check_alignment(
-    points: Floats, shape: tuple[int, int], tolerance: Tolerance | None = None
+    points: Floats,
+    shape: tuple[int, int],
+    tolerance: Tolerance | None = None,
+    doubt: float = 1.0,
 ) -> AlignmentCheck:
     """Compare the points found in crops with the template.
 
@@ -121,9 +128,11 @@ def check_alignment(
         points: (N, 5, 2) in pixels of the crops; NaN where no face was found.
         shape: Height and width of the crops.
         tolerance: What counts as aligned.
+        doubt: How far one trusts whoever found the points: a set that is off by no more than so
+            many tolerances is not called misaligned; the verdict is `cannot tell`.
 
     Raises:
-        FaceGeomError: When there are no crops.
+        FaceGeomError: When there are no crops, or `doubt` is below 1.
 
     Example:
         >>> check_alignment(np.stack([TEMPLATE + 0.5] * 3), (112, 112)).verdict
@@ -131,6 +140,8 @@ def check_alignment(
     """
     if not len(points):
         raise FaceGeomError("There are no crops to check.")
+    if not doubt >= 1:
+        raise FaceGeomError(f"doubt must be at least 1, got {doubt}.")
     tolerance = tolerance or Tolerance()
     seen = np.isfinite(points).all((1, 2))
     found = points[seen]
@@ -155,7 +166,12 @@ def check_alignment(
     offset = middle.mean(0) - TEMPLATE.mean(0)
     beyond = float((away > tolerance.crop).mean())
     farthest = np.argsort(-away, kind="stable")[: int((away > tolerance.crop).sum())]
-    reasons = _reasons(shape, offset, scale, rotation, spread, beyond, tolerance)
+    measured = (shape, offset, scale, rotation, spread, beyond)
+    reasons = _reasons(*measured, tolerance)
+    verdict: Verdict = "aligned"
+    if reasons:
+        certain = _reasons(*measured, tolerance.times(doubt))
+        verdict = "not aligned" if certain else "cannot tell"
     return AlignmentCheck(
         crops=len(points),
         found=len(found),
@@ -166,7 +182,7 @@ def check_alignment(
         point_rms=tuple(np.sqrt(((five - TEMPLATE) ** 2).sum(2).mean(0)).round(2).tolist()),
         beyond=round(beyond, 4),
         outliers=tuple(np.flatnonzero(seen)[farthest].tolist()),
-        verdict="not aligned" if reasons else "aligned",
+        verdict=verdict,
         reasons=tuple(reasons),
         likely=_likely(middle, shape, scale, rotation, spread) if reasons else "",
     )

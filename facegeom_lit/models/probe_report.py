@@ -80,8 +80,12 @@ class ProbeReport:
             lines.append(
                 f"suspicious: the card is likely wrong. {self.best.name} with "
                 f"{self.best.color_order} separates better: mean {list(self.best.mean)}, "
-                f"std {list(self.best.std)}."
+                f"std {list(self.best.std)}. `facegeom import` writes another card: "
+                f"card.color_order={self.best.color_order} card.mean=... card.std=..."
             )
         else:
             lines.append("nothing suspicious: no other way of feeding is clearly better.")
+            if undecided := [c for c in self.candidates if c.gain and (c.gain.high or 0) > 0]:
+                named = ", ".join(f"{c.name} {c.color_order}" for c in undecided)
+                lines.append(f"Not ruled out by these crops (more people tell more): {named}.")
         return lines

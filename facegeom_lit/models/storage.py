@@ -19,6 +19,7 @@ from facegeom_lit.models.backbones import build_backbone
 from facegeom_lit.models.backbones.registry import complete_arguments
 from facegeom_lit.models.card import ModelCard
 from facegeom_lit.models.face_model import FaceModel
+from facegeom_lit.models.weights.cards import of_layout
 from facegeom_lit.models.weights.fit import compare, fill
 from facegeom_lit.models.weights.read import read_checkpoint, read_state
 from facegeom_lit.models.weights.recognise import arrange, recognise
@@ -81,8 +82,8 @@ def load_face_model(
     """Read a face model.
 
     Args:
-        path: A folder that `save_face_model` wrote; the folder of a run, which holds one as `model`;
-            a file of weights (.pth, .pt, .ckpt, .bin or .safetensors); a recognition network as
+        path: A folder that `save_face_model` wrote; that of a run, which holds one as `model`; a
+            file of weights (.pth, .pt, .ckpt, .bin or .safetensors); a recognition network as
             .onnx; a Hugging Face folder, or a hub id as `hf:NAME`. A file needs no card when its
             layout is a known one, of those in `facegeom_lit.models.weights.layouts`.
         architecture: What the weights must be; checked against the card.
@@ -135,7 +136,9 @@ def build_face_model(
     if weights is not None:
         return load_face_model(weights, architecture=architecture, arguments=arguments)
     if architecture is None:
-        raise FaceGeomError(f"Backbone {name!r} has neither `architecture` nor `weights`: set one.")
+        raise FaceGeomError(
+            f"Backbone {name!r} has no weights and no architecture. Give the weights: model=FILE."
+        )
     backbone = build_backbone(architecture, **(arguments or {}))
     values: dict[str, Any] = {
         "name": name,
@@ -227,7 +230,10 @@ def _load_file(path: Path, card: ModelCard | None) -> FaceModel:
         looks_like=known.title,
     )
     model = _assemble(known.state, card, path, path, names)
-    model.card = replace(card, hash=weights_hash(model))
+    found = weights_hash(model)
+    if card.hash and card.hash != found:  # published ones are recognised, these are others
+        card = of_layout(card, path.stem)
+    model.card = replace(card, hash=found)
     return model
 
 

@@ -52,7 +52,8 @@ def split_identities(faces: FaceSet, judge_every: int, judge_people: int | None 
     if min(len(judges), len(rest)) < 2:
         raise FaceGeomError(
             f"{len(faces.classes)} identities with data.judge_every={judge_every} leave "
-            f"{len(rest)} to train and {len(judges)} to judge; each side needs at least 2."
+            f"{len(rest)} to train and {len(judges)} to judge; each side needs at least 2. Is "
+            "data.root the folder that holds a folder for each person?"
         )
     sides = Sides(faces.where(identities=rest), faces.where(identities=judges))
     refuse_shared_images(sides.train, sides.judge)

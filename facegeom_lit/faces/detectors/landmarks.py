@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,14 +58,21 @@ class LandmarkTable:
         """Read the table and compare its paths with those of the photos.
 
         Raises:
-            FaceGeomError: When a line is wrong, or a photo that it lists is not there.
+            FaceGeomError: When a line is wrong, or none of the photos is listed.
         """
         listed = _read(self.table)
-        if absent := sorted(set(listed) - set(photos)):
+        absent = sorted(set(listed) - set(photos))
+        if len(absent) == len(listed):
             raise FaceGeomError(
+                f"None of the {len(listed)} photos that {self.table} lists is there, e.g. "
+                f"{absent[0]!r}; a photo that is there is {photos[0]!r}. Paths must be relative to "
+                "the folder `photos`."
+            )
+        if absent:
+            warnings.warn(
                 f"{len(absent)} of {len(listed)} photos that {self.table} lists are not there, "
-                f"e.g. {absent[0]!r}; a photo that is there is {photos[0]!r}. Paths must be "
-                "relative to the folder `photos`."
+                f"e.g. {absent[0]}",
+                stacklevel=2,
             )
 
     def detect(self, image: NDArray[np.uint8], path: str = "") -> list[Detection]:

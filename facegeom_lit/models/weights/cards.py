@@ -1,10 +1,12 @@
 """Cards of published weights whose files carry none.
 
-A layout says how its code base feeds the network, not who trained these weights on what.
+A layout says how its code base feeds the network, not who trained these weights on what; where
+that is known, the weights' hash stands on the card.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from facegeom_lit.models.card import ModelCard
@@ -14,6 +16,7 @@ _NON_COMMERCIAL = (
     "purposes only"
 )
 _NOT_STATED = "training not stated in the file"
+_UNKNOWN_LICENCE = "not stated in the file"
 
 MOBILEFACENET_PRELU_CASIA = ModelCard(
     name="mobilefacenet_prelu_casia",
@@ -24,6 +27,7 @@ MOBILEFACENET_PRELU_CASIA = ModelCard(
     size=(112, 96),
     licence="not stated by its publisher",
     source="github.com/Xiaoccer/MobileFaceNet_Pytorch, trained on CASIA-WebFace",
+    hash="e002923f4450e7e8da3fbb29d23b6a82c62831ce1a14e97a6d944167a717a36c",
 )
 
 MOBILEFACENET_RELU_MS1M = ModelCard(
@@ -36,6 +40,7 @@ MOBILEFACENET_RELU_MS1M = ModelCard(
     std=(58.395, 57.12, 57.375),
     licence="Apache-2.0 (code); trained on the withdrawn MS-Celeb-1M: research only",
     source="github.com/foamliu/MobileFaceNet, trained on refined MS-Celeb-1M",
+    hash="aa23386d1171054e36550600733d2380cfac03ccf1e907506927809616d50325",
 )
 
 
@@ -154,4 +159,15 @@ def facenet_pytorch(dimension: int, classes: int) -> ModelCard:
         source="github.com/timesler/facenet-pytorch, from github.com/davidsandberg/facenet; "
         + (f"trained on {data}" if data else _NOT_STATED),
         training={"note": "trained on wider crops (MTCNN boxes with a margin) than aligned ones"},
+    )
+
+
+def of_layout(card: ModelCard, name: str) -> ModelCard:
+    """The card of other weights in the layout of published ones: how to feed them, no more."""
+    return replace(
+        card,
+        name=name,
+        licence=_UNKNOWN_LICENCE,
+        source=f"layout of {card.source.split(',')[0]}; {_NOT_STATED}",
+        hash="",
     )

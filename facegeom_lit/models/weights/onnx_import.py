@@ -159,14 +159,14 @@ def _fitting(match: Match) -> Match:
 
 
 def _facts(whole: Graph, match: Match, feed: Feed) -> ModelCard:
-    """The card of a file: its own, or that of published weights, or what InsightFace does."""
+    """The card of a file: its own, or how a known layout is fed, or what InsightFace does."""
     name = whole.path.stem
     if CARD_PROPERTY in whole.metadata:
         return replace(_own_card(whole), **asdict(feed))
     found = (match.architecture, match.arguments)
     published = next((c for c in PUBLISHED if (c.architecture, c.arguments) == found), None)
     if published is not None and feed == insightface_feed([], feed.size):
-        return replace(published, name=name)
+        return cards.of_layout(published, name)
     facts = cards.arcface_torch(match.architecture, match.arguments)
     source = f"ONNX file {whole.path.name}; training not stated in the file"
     return replace(facts, name=name, source=source, **asdict(feed))

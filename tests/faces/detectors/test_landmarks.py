@@ -66,7 +66,7 @@ def test_what_a_table_has_wrong_is_named(tmp_path: Path) -> None:
         f"{HEADING}\n{line('1.png').replace('38.2946', 'nan')}": "line 2: 'nan' is not a finite",
         f"{HEADING}\n1.png,1,2": "line 2: '' is not a finite number",
         f"{HEADING}\n{line('')}": "line 2: the path is empty",
-        f"{HEADING}\n{line('9.png')}": r"1 of 1 photos .* are not there, e\.g\. '9\.png'",
+        f"{HEADING}\n{line('9.png')}": r"None of the 1 photos .* is there, e\.g\. '9\.png'",
         HEADING: "lists no face",
         f"{HEADING}\n1.png{',0' * 10}": "line 2: all five points are at the same place",
         f"{HEADING}\n1.png,{','.join(map(str, swapped))}": "line 2: left and right are swapped",
