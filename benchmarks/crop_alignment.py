@@ -37,6 +37,7 @@ from facegeom_lit.resources import resource
 
 RESULTS = Path(__file__).parent / "results" / "crop_alignment.csv"
 EVERY = {"att": 8, "yale_b": 48}  # one image of so many
+DOUBT = 1.5  # of the embedded network, as in conf/check_crops.yaml
 SIDE = 112
 Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
@@ -136,7 +137,8 @@ def main() -> None:
                 "true_rotation": math.degrees(math.atan2(done[1, 0], done[0, 0])),
             }
             for judge, found_by in judges.items():
-                check = check_alignment(points_of(crops, found_by), (SIDE, SIDE))
+                doubt = DOUBT if judge == "five_points" else 1.0
+                check = check_alignment(points_of(crops, found_by), (SIDE, SIDE), doubt=doubt)
                 lines.append(
                     {"set": name, "case": case, "judge": judge, "crops": check.crops}
                     | {key: round(value, 3) + 0.0 for key, value in known.items()}

@@ -63,7 +63,8 @@ def destinations(cfg: DictConfig, name: str) -> dict[str, Path]:
     output = Path(str(cfg.output)).expanduser()
     by_suffix = {suffix: kind for kind, ends in SUFFIXES.items() for suffix in ends}
     if cfg.format is None:
-        if output.suffix and output.suffix not in by_suffix and not output.is_dir():
+        known = {"", *by_suffix, WEIGHTS_SUFFIX}
+        if output.suffix not in known and not output.is_dir():
             raise FaceGeomError(
                 f"output={output} ends in {output.suffix!r}, which is no format. Known: "
                 f"{', '.join(by_suffix)}, none for a folder; or choose format=."

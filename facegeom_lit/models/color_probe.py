@@ -24,7 +24,7 @@ from facegeom_lit.geometry.statistics import Interval, percentiles
 from facegeom_lit.geometry.verification import block_scores
 from facegeom_lit.models.card import ModelCard
 from facegeom_lit.models.face_model import FaceModel, preprocess
-from facegeom_lit.models.probe_report import Candidate, ProbeReport, Three
+from facegeom_lit.models.probe_report import MARGIN, Candidate, ProbeReport, Three
 
 NORMALISATIONS: Mapping[str, tuple[Three, Three]] = {
     "(x - 127.5) / 127.5": ((127.5,) * 3, (127.5,) * 3),
@@ -36,9 +36,6 @@ NORMALISATIONS: Mapping[str, tuple[Three, Three]] = {
 }
 """Mean and standard deviation in units of 0–255, for channels in the order R, G, B."""
 
-MARGIN = 0.1
-"""Another way of feeding must give a d′ larger by this share of the card's own: on crops unlike
-those of the training (dark, say) a neighbouring normalisation can truly be a little better."""
 PEOPLE = 12
 """With fewer people who have two images, the views of single crops are compared."""
 CROPS = 12

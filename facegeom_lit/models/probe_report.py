@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from facegeom_lit.geometry.statistics import Interval
 
 Three = tuple[float, float, float]
+MARGIN = 0.1
+"""Another way of feeding must give a d′ larger by this share of the card's own: on crops unlike
+those of the training (dark, say) a neighbouring normalisation can truly be a little better."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class ProbeReport:
             )
         else:
             lines.append("nothing suspicious: no other way of feeding is clearly better.")
-            if undecided := [c for c in self.candidates if c.gain and (c.gain.high or 0) > 0]:
+            least = MARGIN * abs(self.candidates[0].separation)
+            if undecided := [c for c in self.candidates if c.gain and (c.gain.high or 0) > least]:
                 named = ", ".join(f"{c.name} {c.color_order}" for c in undecided)
                 lines.append(f"Not ruled out by these crops (more people tell more): {named}.")
         return lines

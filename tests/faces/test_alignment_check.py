@@ -135,3 +135,19 @@ def test_points_are_found_whichever_way_up(turns: int) -> None:
     expected = turned_back(np.array([[31.0, 41.0], [71.0, 41.0]]), turns, (112, 112))
     assert np.abs(points[:2] - expected).max() < 2.5
     assert np.isnan(find_points(np.zeros((112, 112, 3), np.uint8), BrightSpots())).all()
+
+
+def test_small_faults_are_not_judged_in_doubt() -> None:
+    down = np.array([0.0, 1.0])
+    low = np.stack([TEMPLATE + 4.5 * down] * 5)
+    assert check_alignment(low, (112, 112)).verdict == "not aligned"
+    assert check_alignment(low, (112, 112), doubt=1.5).verdict == "cannot tell"
+    assert check_alignment(low + 4 * down, (112, 112), doubt=1.5).verdict == "not aligned"
+
+
+def test_the_farthest_crops_are_named_first() -> None:
+    points = np.stack([TEMPLATE] * 10)
+    points[3] += 9
+    points[7] += 20
+    check = check_alignment(points, (112, 112))
+    assert (check.verdict, check.outliers) == ("aligned", (7, 3))

@@ -171,7 +171,7 @@ def test_build_face_model_loads_or_starts_afresh(folder: Path) -> None:
     assert build_face_model("old", weights=folder).card.name == "small"
     with pytest.raises(FaceGeomError, match="not the architecture"):
         build_face_model("old", "vit", weights=folder)
-    with pytest.raises(FaceGeomError, match="neither"):
+    with pytest.raises(FaceGeomError, match="model=FILE"):
         build_face_model("none")
     with pytest.raises(FaceGeomError, match=r"Backbone 'new'.*unknown fields \['license'\]"):
         build_face_model("new", "mobilefacenet", ARGUMENTS, card={"license": "mine"})

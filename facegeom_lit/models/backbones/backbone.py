@@ -40,10 +40,10 @@ def check_depth(depth: int) -> None:
     """Refuse a number of blocks that no network has: a card may state any.
 
     Raises:
-        FaceGeomError: When `depth` is not in 1 … `MOST_BLOCKS`.
+        FaceGeomError: When `depth` is not in 0 … `MOST_BLOCKS`.
     """
-    if not isinstance(depth, int) or not 1 <= depth <= MOST_BLOCKS:
-        raise FaceGeomError(f"Argument `depth` must be in 1 … {MOST_BLOCKS}, got {depth!r}.")
+    if not isinstance(depth, int) or not 0 <= depth <= MOST_BLOCKS:
+        raise FaceGeomError(f"Argument `depth` must be in 0 … {MOST_BLOCKS}, got {depth!r}.")
 
 
 def scale_channels(channels: int, width: float) -> int:

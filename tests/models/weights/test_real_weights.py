@@ -101,3 +101,17 @@ def test_relu_network_agrees_with_its_onnx_export(real_data: Path) -> None:
         expected = torch.from_numpy(session.run(None, {"input0": x})[0]).reshape(1, -1)
         found = embed(model, as_batch([image]))
         torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
+
+
+def test_other_weights_in_a_published_layout_are_not_the_published_ones(
+    real_data: Path, tmp_path: Path
+) -> None:
+    state = torch.load(real_data / FILES["mobilefacenet_relu_ms1m"], "cpu", weights_only=True)
+    torch.save({name: 1.01 * tensor for name, tensor in state.items()}, tmp_path / "mine.pt")
+    published = load_face_model(real_data / FILES["mobilefacenet_relu_ms1m"]).card
+    card = load_face_model(tmp_path / "mine.pt").card
+    assert (published.name, card.name) == ("mobilefacenet_relu_ms1m", "mine")
+    assert card.licence == "not stated in the file"
+    assert "MS-Celeb" in published.source
+    assert "MS-Celeb" not in card.source
+    assert card.mean == published.mean
