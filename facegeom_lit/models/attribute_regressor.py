@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -17,12 +14,10 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.dataset import FaceDataset
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.keys import IMAGE
-from facegeom_lit.files import atomic_path, read_json, write_json
 from facegeom_lit.models.backbones import build_backbone
 from facegeom_lit.models.backbones.backbone import CROP
-from facegeom_lit.models.storage import CARD, WEIGHTS, weights_hash
-from facegeom_lit.models.weights.fit import fill
-from facegeom_lit.models.weights.read import read_state
+from facegeom_lit.models.small_network import fill_network, read_card, save_network, saved_hash
+from facegeom_lit.models.storage import CARD
 
 _FIELDS = ("architecture", "arguments", "ranges", "hash", "training")
 
@@ -101,7 +96,7 @@ class AttributeRegressor(nn.Module):
     @property
     def hash(self) -> str:
         """SHA-256 of the weights as they are saved."""
-        return weights_hash(_halved(self.backbone))
+        return saved_hash(self.backbone)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` (float16) and `card.json`, whole or not at all.
@@ -109,26 +104,13 @@ class AttributeRegressor(nn.Module):
         Raises:
             FaceGeomError: When the files cannot be written.
         """
-        folder = Path(folder)
-        state = {
-            name: tensor.detach().cpu().half().contiguous()
-            for name, tensor in self.backbone.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
         card = {
             "architecture": self.architecture,
             "arguments": self.arguments,
             "ranges": {name: list(ends) for name, ends in self.ranges.items()},
-            "hash": self.hash,
             "training": self.training_facts,
         }
-        # Nested, so that both files are safely on the disk before either takes its place.
-        with atomic_path(folder / WEIGHTS) as temporary:
-            with temporary.open("wb") as file:
-                file.write(save(state))
-                file.flush()
-                os.fsync(file.fileno())
-            write_json(folder / CARD, card)
+        save_network(self.backbone, folder, card)
 
     @classmethod
     def load(cls, folder: str | Path) -> AttributeRegressor:
@@ -138,38 +120,17 @@ class AttributeRegressor(nn.Module):
             FaceGeomError: When a file is missing, damaged, or contradicts the other.
         """
         folder = Path(folder).expanduser()
-        for name in (WEIGHTS, CARD):
-            if not (folder / name).is_file():
-                raise FaceGeomError(
-                    f"{folder} holds no attribute regressor: {name} is missing. Train one with "
-                    "`python train.py experiment=regressor`, or give another folder."
-                )
-        card = read_json(folder / CARD)
-        if not isinstance(card, dict) or set(card) != set(_FIELDS):
-            raise FaceGeomError(
-                f"{folder / CARD} is no card of an attribute regressor: it must hold "
-                f"{', '.join(_FIELDS)}."
-            )
+        remedy = " Train one with `python train.py experiment=regressor`, or give another folder."
+        card = read_card(folder, "attribute regressor", _FIELDS, remedy)
         try:
             regressor = cls(
                 card["ranges"], card["architecture"], card["arguments"], card["training"]
             )
         except (FaceGeomError, TypeError, ValueError, AttributeError) as error:
             raise FaceGeomError(f"{folder / CARD}: {error}") from error
-        network, file = regressor.backbone, folder / WEIGHTS
         described = f"{regressor.architecture} {regressor.arguments}"
-        fill(network, read_state(file), source=file, network_name=described, names={})
-        if card["hash"] != (found := weights_hash(regressor.backbone)):
-            raise FaceGeomError(
-                f"{folder / CARD} contradicts {folder / WEIGHTS}: its hash is "
-                f"{str(card['hash'])[:12]}…, that of the weights {found[:12]}…. Copy the folder "
-                "again as a whole."
-            )
+        fill_network(regressor.backbone, folder, card, described)
         return regressor.eval()
-
-
-def _halved(network: nn.Module) -> nn.Module:
-    return copy.deepcopy(network).half().float()
 
 
 @torch.inference_mode()

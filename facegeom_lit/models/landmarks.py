@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -12,14 +10,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.files import atomic_path, read_json, write_json
-from facegeom_lit.models.storage import CARD, WEIGHTS, weights_hash
-from facegeom_lit.models.weights.fit import fill
-from facegeom_lit.models.weights.read import read_state
+from facegeom_lit.models.small_network import fill_network, read_card, save_network, saved_hash
+from facegeom_lit.models.storage import CARD
 
 _SIDE = 64  # pixels that the network sees along each axis
 _MIRRORED = [1, 0, 2, 4, 3]  # the points of a mirror image
@@ -109,7 +104,7 @@ class FivePointRegressor(nn.Module):
     @property
     def hash(self) -> str:
         """SHA-256 of the weights as they are saved."""
-        return weights_hash(copy.deepcopy(self.network).half().float())
+        return saved_hash(self.network)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` (float16) and `card.json`, whole or not at all.
@@ -117,21 +112,7 @@ class FivePointRegressor(nn.Module):
         Raises:
             FaceGeomError: When the files cannot be written.
         """
-        folder = Path(folder)
-        state = {
-            name: tensor.detach().cpu().half().contiguous()
-            for name, tensor in self.network.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        with atomic_path(folder / WEIGHTS) as temporary:
-            with temporary.open("wb") as file:
-                file.write(save(state))
-                file.flush()
-                os.fsync(file.fileno())
-            write_json(
-                folder / CARD,
-                {"width": self.width, "hash": self.hash, "training": self.training_facts},
-            )
+        save_network(self.network, folder, {"width": self.width, "training": self.training_facts})
 
     @classmethod
     def load(cls, folder: str | Path) -> FivePointRegressor:
@@ -141,26 +122,11 @@ class FivePointRegressor(nn.Module):
             FaceGeomError: When a file is missing, damaged, or contradicts the other.
         """
         folder = Path(folder).expanduser()
-        for name in (WEIGHTS, CARD):
-            if not (folder / name).is_file():
-                raise FaceGeomError(f"{folder} holds no five-point regressor: {name} is missing.")
-        card = read_json(folder / CARD)
-        if not isinstance(card, dict) or set(card) != set(_FIELDS):
-            raise FaceGeomError(
-                f"{folder / CARD} is no card of a five-point regressor: it must hold "
-                f"{', '.join(_FIELDS)}."
-            )
+        card = read_card(folder, "five-point regressor", _FIELDS)
         if not isinstance(card["width"], int) or not 1 <= card["width"] <= 1024:
             raise FaceGeomError(f"{folder / CARD}: width is {card['width']!r}, no sensible number.")
         regressor = cls(card["width"], card["training"])
-        file = folder / WEIGHTS
-        described = f"five points, width {regressor.width}"
-        fill(regressor.network, read_state(file), source=file, network_name=described, names={})
-        if card["hash"] != (found := weights_hash(regressor.network)):
-            raise FaceGeomError(
-                f"{folder / CARD} contradicts {file}: its hash is {str(card['hash'])[:12]}…, that "
-                f"of the weights {found[:12]}…. Copy the folder again as a whole."
-            )
+        fill_network(regressor.network, folder, card, f"five points, width {regressor.width}")
         return regressor.eval()
 
 

@@ -60,16 +60,24 @@ def save_face_model(model: FaceModel, folder: str | Path) -> ModelCard:
     Raises:
         FaceGeomError: When the files cannot be written.
     """
-    folder = Path(folder)
     card = replace(model.card, hash=weights_hash(model))
+    write_folder(Path(folder), _tensors(model), card.to_json())
+    return card
+
+
+def write_folder(folder: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write `model.safetensors` and `card.json`, whole or not at all.
+
+    Raises:
+        FaceGeomError: When the files cannot be written.
+    """
     # Nested, so that both files are safely on the disk before either takes its place.
     with atomic_path(folder / WEIGHTS) as temporary:
         with temporary.open("wb") as file:
-            file.write(save(_tensors(model)))
+            file.write(save(dict(tensors)))
             file.flush()
             os.fsync(file.fileno())
-        write_json(folder / CARD, card.to_json())
-    return card
+        write_json(folder / CARD, card)
 
 
 def load_face_model(

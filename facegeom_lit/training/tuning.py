@@ -109,9 +109,6 @@ def merge_lora(model: FaceModel) -> FaceModel:
             ) from error
         parent, _, leaf = name.rpartition(".")
         setattr(merged.backbone.get_submodule(parent), leaf, module.get_base_layer())
-    for module in merged.modules():
-        if isinstance(module, nn.TransformerEncoderLayer):
-            module.activation_relu_or_gelu = 2  # gelu: the fast path is right again
     return merged
 
 
