@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -16,6 +15,7 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models.embed import model_hash
 from facegeom_lit.models.storage import load_face_model
+from facegeom_lit.models.weights.onnx_session import open_session
 from facegeom_lit.synthesis.editors.pipelines import KEY
 from facegeom_lit.synthesis.maker import source_hash
 from facegeom_lit.synthesis.photometric import Pixels
@@ -63,20 +63,7 @@ class FaceEmbedding:
     def _model(self) -> Any:
         if not self._onnx:
             return load_face_model(self._path)
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:
-            import onnxruntime
-        except ImportError:
-            raise FaceGeomError(
-                f"{KEY}.face_model={self._path} needs a package: pip install onnxruntime"
-            ) from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # sums in one order
-        try:
-            return onnxruntime.InferenceSession(
-                self._path, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own kinds have no public name
-            raise FaceGeomError(
-                f"{KEY}.face_model={self._path} is no ONNX model ({error})."
-            ) from None
+            return open_session(self._path, threads=1)
+        except FaceGeomError as error:
+            raise FaceGeomError(f"{KEY}.face_model: {error}") from error

@@ -58,5 +58,5 @@ def test_faults_are_named(tmp_path: Path) -> None:
         FaceEmbedding("nowhere")
     pytest.importorskip("onnxruntime")
     (tmp_path / "model.onnx").write_bytes(b"nothing")
-    with pytest.raises(FaceGeomError, match=r"model\.onnx is no ONNX model"):
+    with pytest.raises(FaceGeomError, match=r"model\.onnx is damaged, or is no ONNX file"):
         FaceEmbedding(str(tmp_path / "model.onnx"))([np.zeros((112, 112, 3), np.uint8)])
