@@ -9,11 +9,16 @@ from typing import Literal
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from facegeom_lit.errors import FaceGeomError
 
 ImageFormat = Literal["png", "jpeg", "webp"]
+
+# Pillow's decoders are imported here and not at the first image: until Python 3.12 a Ctrl-C in the
+# middle of a class statement becomes another error, and the image would be called broken.
+_LATE_PLUGINS = (TiffImagePlugin, WebPImagePlugin)
+Image.preinit()
 
 _START_OF_JPEG = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda\x00"

@@ -135,7 +135,7 @@ def test_interrupted(photos: Path, tmp_path: Path) -> None:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "Interrupted: nothing was written to" in error
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
