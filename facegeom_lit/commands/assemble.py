@@ -76,7 +76,7 @@ def make_objective(cfg: DictConfig, model: FaceModel, target: AttributeSpec | No
     """Instantiate the objective.
 
     Raises:
-        FaceGeomError: When it needs an attribute and there is none.
+        FaceGeomError: When it needs an attribute, or curves, and there are none.
     """
     objective = instantiate(cfg.objective)
     if not isinstance(objective, Objective):
@@ -85,6 +85,11 @@ def make_objective(cfg: DictConfig, model: FaceModel, target: AttributeSpec | No
         raise FaceGeomError(
             f"The objective {type(objective).__name__} needs an attribute, but attribute=none. "
             "Choose attribute=<name>, or objective=none."
+        )
+    if objective.needs_curves and not cfg.training.curves:
+        raise FaceGeomError(
+            f"The objective {type(objective).__name__} needs whole curves in a batch, but "
+            "training.curves=0. Set training.curves=4, or choose experiment=energy."
         )
     return objective
 
@@ -168,6 +173,8 @@ def data_module(cfg: DictConfig, data: RunData, target: AttributeSpec | None) ->
         attribute=target.name if target else None,
         identities_per_batch=training.identities_per_batch,
         images_per_identity=training.images_per_identity,
+        curves=data.curves,
+        curves_per_identity=training.curves,
         evaluation_batch_size=training.evaluation_batch,
         transform=Chain(*changes) if changes else None,
         workers=training.workers,

@@ -29,6 +29,7 @@ NUMBERS: Numbers = {
     "training.warmup_steps": (True, 0, INFINITE),
     "training.identities_per_batch": (True, 1, INFINITE),
     "training.images_per_identity": (True, 2, INFINITE),
+    "training.curves": (True, 0, INFINITE),
     "training.evaluation_batch": (True, 1, INFINITE),
     "training.workers": (True, 0, INFINITE),
     "tuning.lora.rank": (True, 1, INFINITE),
@@ -75,6 +76,9 @@ LORA = {"rank", "alpha", "dropout"}
 OPEN = ("data.columns.", "reference.models.", "trainer.", "logger.", "callbacks.", "hydra.")
 """Where a user may add keys with `+`; elsewhere an added key would be read by nobody."""
 
+CURVED = tuple(f"facegeom_lit.training.sources.{name}" for name in ("generated", "labelled"))
+"""The data sources that can give curves to train on."""
+
 EDITED = "facegeom_lit.training.edited.edited"
 """The only data source whose faces are edits."""
 
@@ -105,6 +109,16 @@ def check_config(cfg: DictConfig) -> None:
         raise FaceGeomError(
             "gates judge edits of given photos; with this data nothing reads them. Choose "
             "data=edited, or gates=none (and a synthesis that draws: diffusion, renderer)."
+        )
+    if cfg.training.curves == 1:
+        raise FaceGeomError(
+            "training.curves must be at least 2 curves of each identity in a batch (an energy "
+            "compares them), or 0 for none, got 1."
+        )
+    if cfg.training.curves and cfg.data._target_ not in CURVED:
+        raise FaceGeomError(
+            "training.curves needs training faces that move along the attribute alone. Choose "
+            "data=generated or data=labelled, or training.curves=0."
         )
     epochs, warmup = cfg.trainer.max_epochs, cfg.training.head_warmup_epochs
     if warmup >= epochs:

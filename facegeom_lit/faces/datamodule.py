@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import lightning
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.faces.curve_sampler import CurveBatchSampler
 from facegeom_lit.faces.dataset import FaceDataset
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.faces.sampler import IdentityBatchSampler
@@ -30,6 +32,10 @@ class FaceDataModule(lightning.LightningDataModule):
         attribute: The targeted attribute, see `FaceDataset`.
         identities_per_batch: Identity groups in a training batch.
         images_per_identity: Images in a group.
+        curves: int64 (C, 3) rows of the training set's curves; batches then hold whole curves, and
+            the images of an identity are changed alike, so that nothing but the attribute moves
+            along a curve. None: images in any order.
+        curves_per_identity: Curves in a group, where there are curves.
         evaluation_batch_size: Images in an evaluation batch.
         transform: Change made to training images.
         workers: Processes that decode; 0 decodes in the main process.
@@ -48,6 +54,8 @@ class FaceDataModule(lightning.LightningDataModule):
         attribute: str | None = None,
         identities_per_batch: int = 16,
         images_per_identity: int = 4,
+        curves: Tensor | None = None,
+        curves_per_identity: int = 4,
         evaluation_batch_size: int = 128,
         transform: Transform | None = None,
         workers: int = 0,
@@ -60,6 +68,8 @@ class FaceDataModule(lightning.LightningDataModule):
         self.evaluation_names = list(self.evaluation)
         self.identities_per_batch = identities_per_batch
         self.images_per_identity = images_per_identity
+        self.curves = curves
+        self.curves_per_identity = curves_per_identity
         self.evaluation_batch_size = evaluation_batch_size
         self.workers = workers
         self.seed = seed
@@ -71,7 +81,12 @@ class FaceDataModule(lightning.LightningDataModule):
             None
             if training is None
             else FaceDataset(
-                training, transform, attribute=attribute, seed=seed, cache_mib=cache_mib
+                training,
+                transform,
+                attribute=attribute,
+                seed=seed,
+                alike=None if curves is None else training.labels,
+                cache_mib=cache_mib,
             )
         )
 
@@ -84,23 +99,26 @@ class FaceDataModule(lightning.LightningDataModule):
         """
         if self.training is None or self._training_dataset is None:
             raise FaceGeomError("This data has no training set. Set data.root, or only evaluate.")
-        replicas, rank = self._processes()
-        sampler = IdentityBatchSampler(
-            self.training.labels,
-            self.identities_per_batch,
-            self.images_per_identity,
-            self.seed,
-            num_replicas=replicas,
-            rank=rank,
-            names=self.training.classes,
-            on_epoch=self._training_dataset.set_epoch,
-        )
         return DataLoader(
             self._training_dataset,
-            batch_sampler=sampler,
+            batch_sampler=self._sampler(self.training, self._training_dataset),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
         )
+
+    def _sampler(self, faces: FaceSet, dataset: FaceDataset) -> IdentityBatchSampler:
+        replicas, rank = self._processes()
+        shared: dict[str, Any] = {
+            "seed": self.seed,
+            "num_replicas": replicas,
+            "rank": rank,
+            "names": faces.classes,
+            "on_epoch": dataset.set_epoch,
+        }
+        labels, people = faces.labels, self.identities_per_batch
+        if self.curves is None:
+            return IdentityBatchSampler(labels, people, self.images_per_identity, **shared)
+        return CurveBatchSampler(labels, self.curves, people, self.curves_per_identity, **shared)
 
     def val_dataloader(self) -> list[FaceLoader]:
         """Return one loader for each evaluation set, in the order of `evaluation_names`.

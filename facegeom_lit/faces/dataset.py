@@ -28,6 +28,8 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         attribute: The targeted attribute; its value stands under `ATTRIBUTE` (NaN if the set
             does not know it).
         seed: Seed of the transforms.
+        alike: int64 (N,); rows with one number are changed alike in an epoch, say mirrored.
+            Default: every row for itself.
         cache_mib: Keep decoded images in memory when all of them fit into so many MiB (of each
             worker process); 0 decodes anew every time.
 
@@ -44,12 +46,14 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         *,
         attribute: str | None = None,
         seed: int = 0,
+        alike: Tensor | None = None,
         cache_mib: int = 1024,
     ) -> None:
         self.face_set = face_set
         self.transform = transform
         self.seed = seed
         self._labels = face_set.labels
+        self._alike = torch.arange(len(face_set)) if alike is None else alike
         known = attribute is not None and attribute in face_set.attributes
         self._values = (
             face_set.attribute(str(attribute)) if known else torch.full((len(face_set),), math.nan)
@@ -77,7 +81,7 @@ class FaceDataset(Dataset[dict[str, Tensor]]):
         """
         image, value = self._image(index), float(self._values[index])
         if self.transform is not None:
-            generator = generator_for(self.seed, int(self._epoch), index)
+            generator = generator_for(self.seed, int(self._epoch), int(self._alike[index]))
             image, value = self.transform(image, value, generator)
         return {
             IMAGE: torch.from_numpy(_planes(image)),

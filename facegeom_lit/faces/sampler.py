@@ -32,6 +32,7 @@ class IdentityBatchSampler(Sampler[list[int]]):
         rank: Which of them this one is. Batches of different ranks are disjoint, and every rank
             has equally many.
         names: Names of the identities, for messages.
+        unit: What a row is, for messages.
         on_epoch: Told each new epoch, e.g. `FaceDataset.set_epoch`.
 
     Raises:
@@ -49,6 +50,7 @@ class IdentityBatchSampler(Sampler[list[int]]):
         num_replicas: int = 1,
         rank: int = 0,
         names: Sequence[str] | None = None,
+        unit: str = "image",
         on_epoch: Callable[[int], None] | None = None,
     ) -> None:
         if identities_per_batch < 1 or images_per_identity < 2:
@@ -61,7 +63,7 @@ class IdentityBatchSampler(Sampler[list[int]]):
             if len(rows) < 2:
                 name = names[label] if names else label
                 raise FaceGeomError(
-                    f"Identity {name!r} has one image: it has no variations to hold together. Add "
+                    f"Identity {name!r} has one {unit}: it has no variations to hold together. Add "
                     "images of it, or leave such identities out with data.min_images=2."
                 )
         self.identities_per_batch = identities_per_batch
@@ -75,7 +77,7 @@ class IdentityBatchSampler(Sampler[list[int]]):
         if self._length == 0:
             raise FaceGeomError(
                 f"{len(self._rows)} identities give {self._groups} groups of {images_per_identity} "
-                f"images, too few for batches of {identities_per_batch} groups on {num_replicas} "
+                f"{unit}s, too few for batches of {identities_per_batch} groups on {num_replicas} "
                 "process(es). Lower training.identities_per_batch."
             )
         self.epoch = 0

@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from statistics import NormalDist
 from typing import Any, Literal, get_args
@@ -244,35 +244,57 @@ def recipe_from_config(
     """Make a recipe from the `synthesis` configuration group.
 
     Args:
-        kind: Which of its sets: `training`, `lattice`, `verification` or `coverage`.
-        synthesis: The group; its entry `kind` counts people and images.
+        kind: Which of its sets: `training`, `curves` (people to train on, as a lattice of the
+            targeted attribute alone), `lattice`, `verification` or `coverage`.
+        synthesis: The group; its entry `kind` counts people and images. `target_varies` says how
+            the target of a training set is drawn: spread over each person's images (`image`), or
+            as one value for each person (`identity`).
         attribute: The targeted attribute of a training set. Its range and step count instead of the
             vocabulary's, in a lattice too.
         measured: The attributes of a lattice.
         seed: See `Recipe`.
 
     Raises:
-        FaceGeomError: When the kind is unknown or a value is out of range.
+        FaceGeomError: When the kind is unknown, a value is out of range, or curves lack a target.
     """
-    kinds = ("training", "lattice", "verification", "coverage")
+    kinds = ("training", "curves", "lattice", "verification", "coverage")
     if kind not in kinds:
         raise FaceGeomError(f"kind must be one of {', '.join(kinds)}, got {kind!r}.")
+    specs = {**vocabulary(), **({attribute.name: attribute} if attribute else {})}
+    persistent = {
+        str(name): _pair(f"synthesis.persistent.{name}", pair)
+        for name, pair in synthesis["persistent"].items()
+    }
+    target = attribute.name if attribute and kind == "training" else None
+    if target and _target_varies(synthesis) == "identity":
+        specs[target] = replace(specs[target], varies="identity")
+        persistent.pop(target, None)  # over the same range as where it varies by image
+        target = None
+    if kind == "curves":
+        if attribute is None:
+            raise FaceGeomError("Curves move an attribute, but attribute=none. Choose one.")
+        measured = (attribute.name,)
+    made = {"verification": "training", "curves": "lattice"}.get(kind, kind)
     return Recipe(
-        kind="training" if kind == "verification" else kind,  # type: ignore[arg-type]
+        kind=made,  # type: ignore[arg-type]
         **{str(name): value for name, value in synthesis[kind].items()},
-        attribute=attribute.name if attribute and kind == "training" else None,
-        measured=tuple(measured) if kind == "lattice" else (),
+        attribute=target,
+        measured=tuple(measured) if made == "lattice" else (),
         seed=seed,
         image_format=synthesis["format"],
         quality=synthesis["quality"],
         split=kind,
         spread=_number("synthesis.spread", synthesis["spread"]),
-        persistent={
-            str(name): _pair(f"synthesis.persistent.{name}", pair)
-            for name, pair in synthesis["persistent"].items()
-        },
-        specs={**vocabulary(), **({attribute.name: attribute} if attribute else {})},
+        persistent=persistent,
+        specs=specs,
     )
+
+
+def _target_varies(synthesis: Mapping[str, Any]) -> str:
+    varies: str = synthesis["target_varies"]
+    if varies not in ("image", "identity"):
+        raise FaceGeomError(f"synthesis.target_varies must be image or identity, got {varies!r}.")
+    return varies
 
 
 def _number(key: str, value: Any) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from torch import Tensor
 
 from facegeom_lit.attributes import AttributeSpec, attribute
 from facegeom_lit.errors import FaceGeomError
@@ -47,6 +48,8 @@ class RunData:
         lattice_set: Name of its face set in `evaluation`.
         verification_set: Name of the set for verification and cross-model alignment.
         further_lattices: More lattices by the name of their set in `evaluation`.
+        curves: int64 (C, 3) rows of `train` along the targeted attribute, where batches shall hold
+            whole curves; None: they hold free variations.
         augment: An image attribute to move on the training images on the fly; None where the
             training faces hold their variations already.
         notes: What a reader of the results must know, such as people left out.
@@ -58,6 +61,7 @@ class RunData:
     lattice_set: str
     verification_set: str
     further_lattices: Mapping[str, Lattice] = field(default_factory=dict)
+    curves: Tensor | None = None
     augment: AttributeSpec | None = None
     notes: tuple[str, ...] = ()
 
@@ -91,13 +95,15 @@ def generated(cfg: DictConfig, target: AttributeSpec | None) -> RunData:
         exact_maker = instantiate(cfg.synthesis.exact)
         evaluation[EXACT] = prepare("lattice", exact_maker, measured=measured)
     lattices = {name: Lattice.from_face_set(faces) for name, faces in evaluation.items()}
+    train = prepare("curves" if cfg.training.curves else "training", seed=cfg.seed)
     return RunData(
-        train=prepare("training", seed=cfg.seed),
+        train=train,
         evaluation=evaluation | {"verification": prepare("verification")},
         lattice=lattices.pop("lattice"),
         lattice_set="lattice",
         verification_set="verification",
         further_lattices=lattices,
+        curves=_curves(Lattice.from_face_set(train)) if cfg.training.curves else None,
     )
 
 
@@ -196,13 +202,23 @@ def labelled(
     faces = enough_images(read_csv(base / images, base / table, dict(columns)), min_images)
     sides = split_identities(faces, judge_every)
     lattice = Lattice.from_values(sides.judge, target.name, tuple(fixed), max_span)
+    curves = None
+    if cfg.training.curves:
+        curves = _curves(Lattice.from_values(sides.train, target.name, tuple(fixed), max_span))
     return RunData(
         train=sides.train,
         evaluation={"judge": sides.judge},
         lattice=lattice,
         lattice_set="judge",
         verification_set="judge",
+        curves=curves,
     )
+
+
+def _curves(lattice: Lattice) -> Tensor:
+    """Return the curves of a lattice of one attribute."""
+    (curves,) = lattice.curves.values()
+    return curves
 
 
 def maker_of(synthesis: DictConfig) -> Maker:

@@ -135,7 +135,7 @@ def test_from_config(config: dict[str, Any]) -> None:
     narrow = replace(attribute("age"), high=60.0)
     recipe = recipe_from_config("training", config, attribute=narrow)
     assert max(s.attributes["age"] for s in recipe.samples()) <= 60
-    with pytest.raises(FaceGeomError, match="kind must be one of training, lattice"):
+    with pytest.raises(FaceGeomError, match="kind must be one of training, curves, lattice"):
         recipe_from_config("test", config)
     with pytest.raises(FaceGeomError, match=r"synthesis\.spread must be a finite number"):
         recipe_from_config("training", {**config, "spread": "wide"})

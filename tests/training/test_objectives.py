@@ -5,7 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.batch_energy import batch_energy
 from facegeom_lit.training.objectives.base import Objective, centered
+from facegeom_lit.training.objectives.energy import Energy
 from facegeom_lit.training.objectives.invariance import Invariance
 from facegeom_lit.training.objectives.sensitivity import Sensitivity
 
@@ -76,3 +78,30 @@ def test_centered_rows_sum_to_zero_for_each_label() -> None:
     result = centered(embeddings, labels)
     for label in labels.unique():
         torch.testing.assert_close(result[labels == label].sum(0), torch.zeros(6))
+
+
+def test_energy_is_the_squared_distance_to_its_goals() -> None:
+    generator = torch.Generator().manual_seed(0)
+    steps = F.normalize(torch.randn(4, 3, 6, generator=generator), dim=2)
+    labels = torch.tensor([5, 5, 9, 9]).repeat_interleave(3)
+    field = steps[:, 2] - steps[:, 0]
+    energy = float(batch_energy(steps[:, 1], field, labels[::3]))
+    response = float(field.norm(dim=1).mean())
+    term = Energy(energy=0.9, response=0.1, weight=4.0).term(
+        steps.flatten(0, 1), labels, torch.zeros(12)
+    )
+    assert float(term) == pytest.approx(4 * ((energy - 0.9) ** 2 + (response - 0.1) ** 2))
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"energy": None}, "there is no goal"),
+        ({"energy": 2.5}, r"objective\.energy must lie in \[0, 2\]"),
+        ({"response": -0.1}, r"objective\.response must lie"),
+        ({"weight": 0}, r"objective\.weight must be positive"),
+    ],
+)
+def test_goals_out_of_range(choices: dict[str, float | None], message: str) -> None:
+    with pytest.raises(FaceGeomError, match=message):
+        Energy(**choices)  # type: ignore[arg-type]

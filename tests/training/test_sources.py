@@ -129,6 +129,27 @@ def test_columns_of_labelled_faces_must_be_named(tmp_path: Path) -> None:
         run_data(tmp_path, "data=labelled", "data.root=5", "+data.columns.contrast=contrast")
 
 
+def test_training_on_curves(photos: Path, tmp_path: Path) -> None:
+    counts = ["synthesis.curves.identities=2", "synthesis.curves.nodes=3"]
+    few = ["synthesis.lattice.identities=2", "synthesis.lattice.nodes=2"]
+    few += ["synthesis.verification.identities=2", "synthesis.verification.images_per_identity=2"]
+    chosen = ["synthesis=renderer", "training.curves=2", *counts, *few]
+    made = run_data(tmp_path, *chosen)
+    assert made.curves is not None
+    values = made.train.attribute("contrast")[made.curves]
+    assert values.shape == (6, 3)
+    assert (values.diff(dim=1) > 0).all()
+    assert (made.train.labels[made.curves].diff(dim=1) == 0).all()
+
+    rows = [f"p{i // 3}/{i % 3}.png,p{i // 3},{i % 3}" for i in range(24)]
+    (photos / "table.csv").write_text("\n".join(["path,identity,light", *rows]))
+    paths = [f"data.root={photos}", "data.table=table.csv", "data.images=."]
+    columns = ["+data.columns.contrast=light", "data.max_span=2", "training.curves=2"]
+    found = run_data(tmp_path, "data=labelled", *paths, *columns)
+    assert found.curves is not None
+    assert found.train.attribute("contrast")[found.curves].tolist() == [[0, 1, 2]] * 4
+
+
 def test_an_image_on_both_sides_is_refused(photos: Path, celeba: Path, tmp_path: Path) -> None:
     (photos / "p1" / "2.png").write_bytes((photos / "p0" / "1.png").read_bytes())
     with pytest.raises(FaceGeomError, match=r"1 training images .*\n.*p0/1\.png = .*p1/2\.png"):

@@ -36,6 +36,9 @@ class Objective(nn.Module):
     needs_attribute = False
     """Whether the term reads attribute values (which a run without an attribute lacks)."""
 
+    needs_curves = False
+    """Whether the term reads whole curves, three images each, in the order of their steps."""
+
     def forward(self, logits: Tensor, embeddings: Tensor, labels: Tensor, values: Tensor) -> Losses:
         """Return the losses of one batch.
 
