@@ -1,9 +1,10 @@
-"""Energy, response and null of every measured attribute, live in validation."""
+"""The geometry of every measured attribute, live in validation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,23 +16,26 @@ from facegeom_lit.callbacks.evaluation import (
     distance_of,
 )
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.lattice_energy import LatticeEnergy, lattice_energies
-from facegeom_lit.geometry.neighborhood import NeighborhoodName
-from facegeom_lit.geometry.statistics import Interval, paired_interval
+from facegeom_lit.geometry.correlation import bin_centres, pooled_correlation
+from facegeom_lit.geometry.lattice_geometry import LatticeGeometry, lattice_geometry
+from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
+from facegeom_lit.geometry.statistics import Interval, defined_mean, paired_interval
 from facegeom_lit.models import FaceModel
 from facegeom_lit.training.fine_tune import FineTuneModule
 from facegeom_lit.training.sources import RunData
 
 MEASURES = {
-    "energy": "energy",
     "response": "response",
     "response_raw": "response_raw",
     "null": "null_mean",
     "null_z": "null_z",
+    "order": "order_parameter",
+    "correlation_length": "correlation_length",
+    "leakage": "leakage",
 }
-"""Logged name → field of `LatticeEnergy`."""
+"""Logged name → field of `AttributeGeometry`, beside the energies."""
 ENERGY_FIGURES = ("energy", "alignment", "null", "null_z")
-NEIGHBORHOODS = ("ball", "knn", "inverse_distance")
+KEY = "callbacks.attribute_geometry"
 
 
 class AttributeGeometry(EvaluationCallback):
@@ -40,9 +44,12 @@ class AttributeGeometry(EvaluationCallback):
     A run's further lattices, such as the renderer's exact one beside a diffusion lattice, are
     measured by callbacks of their own, as `val/<lattice>_<measure>/<attribute>`.
 
-    Measures are means over identities: `energy`, `alignment` (1 - energy), `response` (mean |v| in
-    units of the identity's spread), `response_raw` (mean |v|), `null` (energy of permuted base
-    points) and `null_z`.
+    Measures are means over identities: `energy`, `alignment` (1 - energy), `energy_<label>` under
+    each further neighbourhood, `response` (mean |v| in units of the identity's spread),
+    `response_raw` (mean |v|), `null` (energy of permuted base points), `null_z`, `order` (|mean
+    u|), `correlation_length` (in units of the identity's mean distance) and `leakage` (mean |cos|
+    with the direction to the nearest other identity; by chance it is `val/leakage_chance`). How
+    far two attributes move faces the same way, and the correlation functions, are in its tables.
 
     Args:
         neighborhood: `ball`, `knn` or `inverse_distance`.
@@ -52,6 +59,8 @@ class AttributeGeometry(EvaluationCallback):
         null_permutations: Permutations of the null, per identity and attribute.
         lattice: Name of a further lattice; one that the run does not have is not measured. None:
             the run's own.
+        further: More neighbourhoods, each as the arguments of `Neighborhood`, such as
+            `{"name": "knn", "k": 5}`.
 
     Raises:
         FaceGeomError: When an argument is out of range.
@@ -67,27 +76,28 @@ class AttributeGeometry(EvaluationCallback):
         include_self: bool = False,
         null_permutations: int = 20,
         lattice: str | None = None,
+        further: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
         self.lattice = lattice
         if lattice is not None:
             self.kind = f"{lattice}_{self.kind}"
         self._prefix = "" if lattice is None else f"{lattice}_"
-        key = "callbacks.attribute_geometry"
-        if neighborhood not in NEIGHBORHOODS:
+        if type(null_permutations) is not int or null_permutations < 0:
             raise FaceGeomError(
-                f"{key}.neighborhood must be one of {', '.join(NEIGHBORHOODS)}, got "
-                f"{neighborhood!r}."
+                f"{KEY}.null_permutations must be a whole number ≥ 0, got {null_permutations!r}."
             )
-        if radius <= 0 or k < 1 or null_permutations < 0:
+        try:
+            main = Neighborhood(neighborhood, radius=radius, k=k, include_self=include_self)
+        except FaceGeomError as error:
+            raise FaceGeomError(f"{KEY}: {error}") from None
+        self.rules = (main, *_further(further))
+        labels = [rule.label for rule in self.rules]
+        if len(set(labels)) < len(labels):
             raise FaceGeomError(
-                f"{key}: radius must be positive, k at least 1 and null_permutations at least 0, "
-                f"got {radius}, {k}, {null_permutations}."
+                f"{KEY}.further names a neighbourhood twice: {', '.join(labels)} are measured. "
+                "Leave one out."
             )
-        self.neighborhood: NeighborhoodName = neighborhood
-        self.radius = radius
-        self.k = k
-        self.include_self = include_self
         self.null_permutations = null_permutations
 
     def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
@@ -104,47 +114,44 @@ class AttributeGeometry(EvaluationCallback):
         }
 
     def measure(self, module: FineTuneModule) -> Measurement:
-        """Measure every attribute; the detail is a `LatticeEnergy` for each."""
+        """Measure every attribute; the detail is a `LatticeGeometry`, or None without curves."""
         if not self._curves:
-            return Measurement({}, {})
-        measured = lattice_energies(
+            return Measurement({}, None)
+        measured = lattice_geometry(
             module.embeddings(self._set),
             self._curves,
             self._identity,
+            rules=self.rules,
             distance=distance_of(module),
-            neighborhood=self.neighborhood,
-            radius=self.radius,
-            k=self.k,
-            include_self=self.include_self,
             null_permutations=self.null_permutations,
         )
         metrics: dict[str, float | None] = {}
-        for attribute, found in measured.items():
-            energy = found.mean("energy")
-            metrics[self._name("alignment", attribute)] = None if energy is None else 1 - energy
-            for logged, name in MEASURES.items():
-                metrics[self._name(logged, attribute)] = found.mean(name)
+        for attribute in measured.attributes:
+            for logged, values in self._values(measured, attribute).items():
+                metrics[self._name(logged, attribute)] = defined_mean(values)
+        metrics[f"val/{self._prefix}leakage_chance"] = measured.chance_leakage
         remarks = _remarks(measured)
         if self.lattice is not None:
             remarks = [f"{self.lattice} lattice: {remark}" for remark in remarks]
-        return Measurement(metrics, measured, remarks)
+        tables = {f"{self._prefix}{name}": table for name, table in _tables(measured).items()}
+        return Measurement(metrics, measured, remarks, tables)
 
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:
         """Compare every measure, paired by identity."""
         intervals = {}
-        for attribute, now in after.detail.items():
-            was = before.detail[attribute]
-            for logged, measure in MEASURES.items():
-                sides = getattr(now, measure), getattr(was, measure)
-                intervals[self._name(logged, attribute)] = paired_interval(*sides)
-            intervals[self._name("alignment", attribute)] = paired_interval(was.energy, now.energy)
+        for attribute in self._curves:
+            was, now = (self._values(found.detail, attribute) for found in (before, after))
+            for logged, values in now.items():
+                intervals[self._name(logged, attribute)] = paired_interval(values, was[logged])
         return intervals
 
     def unpaired(self, before: Measurement, after: Measurement) -> dict[str, str]:
         """Name the attributes whose energy is defined for other people before than after."""
         found: dict[str, str] = {}
-        for attribute, measured in after.detail.items():
-            was, now = ~before.detail[attribute].energy.isnan(), ~measured.energy.isnan()
+        for attribute in self._curves:
+            was, now = (
+                ~found.detail.values("energy", attribute).isnan() for found in (before, after)
+            )
             if bool((was != now).any()):
                 where = "" if self.lattice is None else f"{self.lattice} lattice: "
                 remark = (
@@ -160,34 +167,89 @@ class AttributeGeometry(EvaluationCallback):
         tables: ByIdentity = {}
         for measure in ("energy", "response"):
             table = tables[f"{self._prefix}{measure}"] = {}
-            for attribute, found in after.detail.items():
-                change: Tensor = getattr(found, measure) - getattr(
-                    before.detail[attribute], measure
-                )
+            for attribute in self._curves:
+                now, was = (found.detail.values(measure, attribute) for found in (after, before))
                 table[attribute] = {
                     self.people[person]: value
                     for person, value in zip(
-                        found.identities.tolist(), change.tolist(), strict=True
+                        after.detail.identities.tolist(), (now - was).tolist(), strict=True
                     )
                     if value == value
                 }
         return tables
 
+    def _values(self, measured: LatticeGeometry, attribute: str) -> dict[str, Tensor]:
+        """One number an identity, by logged name."""
+        energy = measured.values("energy", attribute)
+        values = {"energy": energy, "alignment": 1 - energy}
+        for rule in measured.rules[1:]:
+            values[f"energy_{rule}"] = measured.values("energy", attribute, rule)
+        return values | {
+            logged: measured.values(name, attribute) for logged, name in MEASURES.items()
+        }
+
     def _name(self, measure: str, attribute: str) -> str:
         return f"val/{self._prefix}{measure}/{attribute}"
 
 
-def _remarks(measured: Mapping[str, LatticeEnergy]) -> list[str]:
+def _further(entries: Sequence[Mapping[str, Any]]) -> list[Neighborhood]:
+    """The further neighbourhoods of the configuration."""
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise FaceGeomError(
+            f"{KEY}.further must be a list of neighbourhoods, such as [{{name: knn, k: 5}}], got "
+            f"{entries!r}."
+        )
+    rules = []
+    for index, entry in enumerate(entries):
+        try:
+            rules.append(Neighborhood(**entry))
+        except (TypeError, FaceGeomError) as error:
+            raise FaceGeomError(
+                f"{KEY}.further[{index}] must be the arguments of a neighbourhood, such as "
+                f"{{name: knn, k: 5}}, got {entry!r}: {error}"
+            ) from None
+    return rules
+
+
+def _tables(measured: LatticeGeometry) -> dict[str, Any]:
+    """The interaction matrix and the correlation functions, for the record."""
+    mean = measured.mean_interaction()
+    correlations = {
+        name: pooled_correlation(found.correlation, found.correlation_pairs)
+        for name, found in measured.by_attribute.items()
+    }
+    bins = len(next(iter(correlations.values())))
+    return {
+        "interaction": {
+            name: dict(zip(measured.attributes, _defined(row), strict=True))
+            for name, row in zip(measured.attributes, mean, strict=True)
+        },
+        "correlation": {
+            "distance": bin_centres(bins, measured.reach).tolist(),
+            "by_attribute": {name: _defined(values) for name, values in correlations.items()},
+        },
+    }
+
+
+def _defined(values: Tensor) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _remarks(measured: LatticeGeometry) -> list[str]:
     """Say how many curves and identities do not count, and why; a remark for all it is true of."""
     remarks: dict[str, list[str]] = {}
-    for attribute, found in measured.items():
-        curves = int(found.curves.sum())
-        undefined = int(found.energy.isnan().sum())
-        for count, text in (
-            (int(found.dropped.sum()), f"of {curves} curves have no displacement; left out"),
-            (int(found.isolated.sum()), f"of {curves} curves have no neighbour; left out"),
-            (undefined, f"of {len(found.energy)} identities have no defined energy; left out"),
-        ):
+    for attribute, found in measured.by_attribute.items():
+        curves, people = int(found.curves.sum()), int((found.curves > 0).sum())
+        cases = [(int(found.dropped.sum()), f"of {curves} curves have no displacement; left out")]
+        for rule in measured.rules:
+            under = "" if rule == measured.rules[0] else f" under {rule}"
+            isolated = int(found.isolated[rule].sum())
+            undefined = int(found.energy[rule][found.curves > 0].isnan().sum())
+            cases += [
+                (isolated, f"of {curves} curves have no neighbour{under}; left out"),
+                (undefined, f"of {people} identities have no defined energy{under}; left out"),
+            ]
+        for count, text in cases:
             if count:
                 remarks.setdefault(f"{count} {text}", []).append(attribute)
     return [f"{text} ({', '.join(attributes)})" for text, attributes in remarks.items()]

@@ -30,11 +30,13 @@ class Measurement:
         metrics: Figures by logged name; None where a figure is undefined (never NaN).
         detail: What comparisons and pictures need; its kind is the callback's own.
         notes: Remarks for the reader: dropped curves, unsupported rates.
+        tables: What the run's record holds beside the figures, by name, as JSON.
     """
 
     metrics: dict[str, float | None]
     detail: Any
     notes: list[str] = field(default_factory=list)
+    tables: dict[str, Any] = field(default_factory=dict)
 
 
 class EvaluationCallback(L.Callback, ABC):

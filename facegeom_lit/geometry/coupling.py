@@ -1,4 +1,4 @@
-"""Weighted sums of cosines between the directions of neighbours, streamed over pairs."""
+"""Sums over pairs of curves from which every measure of the microscale follows (GEOMETRY §1)."""
 
 from __future__ import annotations
 
@@ -8,95 +8,82 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.neighborhood import Neighborhood
-from facegeom_lit.geometry.pair_squares import PairSquares
-from facegeom_lit.geometry.points import blocks, tile_size
+from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.neighborhood import SLACK, Neighborhood
+from facegeom_lit.geometry.points import Distance
+
+TINY = 1e-30
+"""Reach where all points are one and have no length: their pairs are in the first bin."""
 
 
 @dataclass(frozen=True)
-class Directions:
-    """Unit vectors of a field, kept as the field's rows and their inverse lengths: no copy.
+class Scale:
+    """The units in which distances of base points are judged.
 
     Attributes:
-        rows: The field, shape (C, D).
-        inverse: One over the length of each row, shape (C,).
-        order: Row `order[c]` stands at base point `c`; None: row `c`. Shape (C,).
+        distance: The model's own distance.
+        mean: Mean distance of the identity's embeddings: the unit of radii and bins.
+        zero: The distance under which two points are the same.
+        bins: Bins of the correlation function, over [0, `reach`].
+        reach: In units of the mean distance.
     """
 
-    rows: Tensor
-    inverse: Tensor
-    order: Tensor | None = None
+    distance: Distance
+    mean: float
+    zero: float
+    bins: int = 0
+    reach: float = 0.0
 
-    def at(self, index: slice | Tensor) -> tuple[Tensor, Tensor]:
-        """Rows and inverse lengths at these base points."""
-        if self.order is not None:
-            index = self.order[index]
-        return self.rows[index], self.inverse[index]
+    def rim(self, rule: Neighborhood) -> float:
+        """Largest distance inside the ball."""
+        return max(rule.radius * self.mean * (1 + SLACK), self.zero)
+
+    @property
+    def bins_per_distance(self) -> float:
+        """Factor from a distance to its bin: like a ball, a bin holds its far rim."""
+        farthest = max(self.reach * self.mean, self.zero, TINY)
+        return self.bins / (farthest * (1 + SLACK))
 
 
-def coupling(
-    points: Tensor,
-    directions: Sequence[Directions],
-    rule: Neighborhood,
-    *,
-    limit: float,
-    zero: float,
-) -> tuple[Tensor, Tensor]:
-    """Sum, over the neighbours of each base point, of weight × cosine of the two directions.
+@dataclass(frozen=True)
+class Coupling:
+    """What one pass over the pairs yields for R neighbourhoods and F fields at C curves.
 
-    The neighbours are found once for all fields. Memory beside the inputs: O(C·k) for knn, a few
-    blocks otherwise.
+    Attributes:
+        sums: Over the neighbours of each curve, weight × cosine of the two directions, shape
+            (R, F, C), float64.
+        totals: Weight of all neighbours of each curve, shape (R, C), float64, up to a common
+            factor for each neighbourhood.
+        correlation: Sum of the cosines of the pairs in each bin, shape (F, bins), float64.
+        pairs: Pairs in each bin, shape (bins,), int64.
+    """
+
+    sums: Tensor
+    totals: Tensor
+    correlation: Tensor
+    pairs: Tensor
+
+
+def mean_cosines(sums: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over connected curves of the weighted mean cosine with their neighbours.
 
     Args:
-        points: Base points that `comparable` placed, shape (C, D), C ≥ 2.
-        directions: F fields at these points.
-        rule: The neighbourhood.
-        limit: Radius of the ball, as a distance.
-        zero: The distance under which two points are the same.
+        sums: Shape (..., C).
+        totals: Shape (..., C).
 
     Returns:
-        The sums, shape (F, C), and each point's total weight, shape (C,); both float64.
+        The means, shape (...), NaN where no curve is connected, and the number of isolated
+        curves, shape (...).
     """
-    if rule.name == "knn":
-        return _sparse(directions, rule.nearest(points))
-    return _dense(points, directions, rule, limit, zero)
+    connected = totals > 0
+    means = torch.where(connected, sums / totals, 0.0).sum(dim=-1)
+    return means / connected.sum(dim=-1), (~connected).sum(dim=-1)
 
 
-def _dense(
-    points: Tensor, directions: Sequence[Directions], rule: Neighborhood, limit: float, zero: float
-) -> tuple[Tensor, Tensor]:
-    """All pairs in square blocks; weights are symmetric, so each pair is visited once."""
-    sums = points.new_zeros((len(directions), len(points)))
-    totals = points.new_zeros(len(points))
-    pairs = PairSquares(points)
-    rows = blocks(len(points), tile_size(points))
-    for i, first in enumerate(rows):
-        for second in rows[i:]:
-            weights = rule.weights(pairs, first, second, limit=limit, zero=zero)
-            if first == second:
-                weights.fill_diagonal_(float(rule.name == "ball" and rule.include_self))
-            totals[first] += weights.sum(dim=1)
-            if first != second:
-                totals[second] += weights.sum(dim=0)
-            weights = weights.to(directions[0].rows.dtype)
-            for total, field in zip(sums, directions, strict=True):
-                left, left_inverse = field.at(first)
-                right, right_inverse = field.at(second)
-                products = (left @ right.T).mul_(weights)
-                total[first] += left_inverse * (products @ right_inverse)
-                if first != second:
-                    total[second] += right_inverse * (left_inverse @ products)
-    return sums, totals
-
-
-def _sparse(directions: Sequence[Directions], neighbors: Tensor) -> tuple[Tensor, Tensor]:
-    """Only the pairs listed in `neighbors` (C, k), each with weight 1."""
-    count, k = neighbors.shape
-    sums = neighbors.new_zeros((len(directions), count), dtype=torch.float64)
-    for rows in blocks(count, max(tile_size(neighbors) // 4, 1)):
-        for total, field in zip(sums, directions, strict=True):
-            own, own_inverse = field.at(rows)
-            others, other_inverse = field.at(neighbors[rows])
-            products = torch.bmm(others, own.unsqueeze(2)).squeeze(2)
-            total[rows] = own_inverse * (products * other_inverse).sum(dim=1)
-    return sums, torch.full_like(sums[0], k)
+def check_rules(rules: Sequence[Neighborhood]) -> None:
+    """Raise FaceGeomError without a neighbourhood, or where two would share a label."""
+    labels = [rule.label for rule in rules]
+    if not labels:
+        raise FaceGeomError("Argument `rules` must name at least one neighbourhood.")
+    if len(set(labels)) < len(labels):
+        raise FaceGeomError(f"Argument `rules` names a neighbourhood twice: {', '.join(labels)}.")

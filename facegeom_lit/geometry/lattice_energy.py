@@ -1,19 +1,16 @@
-"""Energies of a whole lattice: every attribute, every identity (GEOMETRY §1)."""
+"""Energies of a whole lattice under one neighbourhood (GEOMETRY §1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.fields import central_field, response_size
-from facegeom_lit.geometry.neighborhood import NeighborhoodName
-from facegeom_lit.geometry.null import null_energy
-from facegeom_lit.geometry.points import Distance, check_distance, check_points, normalized
-from facegeom_lit.geometry.spread import identity_spread, mean_distance
+from facegeom_lit.geometry.lattice_geometry import lattice_geometry
+from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
+from facegeom_lit.geometry.points import Distance
+from facegeom_lit.geometry.statistics import defined_mean
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,9 @@ class LatticeEnergy:
         Args:
             name: `energy`, `response`, `response_raw`, `null_mean` or `null_z`.
         """
-        values: Tensor = getattr(self, name)
-        defined = values[~values.isnan()]
-        return float(defined.mean()) if len(defined) else None
+        return defined_mean(getattr(self, name))
 
 
-@torch.no_grad()
 def lattice_energies(
     embeddings: Tensor,
     curves: Mapping[str, Tensor],
@@ -67,15 +61,11 @@ def lattice_energies(
     null_permutations: int = 20,
     seed: int = 0,
 ) -> dict[str, LatticeEnergy]:
-    """Energy, response and null of each attribute for each identity.
-
-    The mean distance and the spread of an identity are taken over all its lattice images, of all
-    steps and attributes.
+    """Energies of every attribute under one neighbourhood, beside response and null.
 
     Args:
-        embeddings: Raw embeddings of the lattice's images, shape (N, D); normalised inside for
-            the cosine.
-        curves: Rows of the three steps `a − δ`, `a`, `a + δ` by attribute, each (C, 3), int64.
+        embeddings: See `lattice_geometry`, which measures more, as all that follow.
+        curves: Rows of the three steps by attribute, each (C, 3), int64.
         identity: Identity index of each curve by attribute, each (C,), int64.
         distance: The model's own distance.
         neighborhood: See `attribute_energy`, as the next three.
@@ -86,90 +76,34 @@ def lattice_energies(
         seed: Of the permutations.
 
     Returns:
-        The measures by attribute.
+        The measures by attribute, of the identities that have curves of it.
 
     Raises:
         FaceGeomError: When embeddings are not finite, or curves do not fit them.
     """
-    check_points("embeddings", embeddings)
-    check_distance(distance)
-    _check_curves(len(embeddings), curves, identity)
-    embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
-    if distance == "cosine":
-        embeddings = normalized(embeddings)
-    units = _units(embeddings, curves, identity, distance)
+    rule = Neighborhood(neighborhood, radius=radius, k=k, include_self=include_self)
+    geometry = lattice_geometry(
+        embeddings,
+        curves,
+        identity,
+        rules=[rule],
+        distance=distance,
+        null_permutations=null_permutations,
+        seed=seed,
+    )
     measured = {}
-    for attribute, rows in curves.items():
-        owners = identity[attribute]
-        identities = owners.unique()
-        entries = []
-        for person in identities.tolist():
-            apart, spread = units[person]
-            base, field = central_field(embeddings[rows[owners == person]], distance)
-            null = null_energy(
-                base,
-                field,
-                null_permutations,
-                seed,
-                distance=distance,
-                neighborhood=neighborhood,
-                radius=radius,
-                k=k,
-                mean_distance=apart,
-                include_self=include_self,
-            )
-            energy = null.observed
-            floats = (
-                energy.energy,
-                response_size(field, spread),
-                response_size(field, 1.0),
-                null.mean,
-                null.z,
-            )
-            entries.append(
-                (
-                    [float("nan") if x is None else x for x in floats],
-                    (energy.curves, energy.dropped, energy.isolated),
-                )
-            )
-        numbers = torch.tensor([e[0] for e in entries], dtype=torch.float64).reshape(-1, 5)
-        counts = torch.tensor([e[1] for e in entries], dtype=torch.int64).reshape(-1, 3)
-        measured[attribute] = LatticeEnergy(identities.cpu(), *numbers.T, *counts.T)
-    return measured
-
-
-def _units(
-    embeddings: Tensor,
-    curves: Mapping[str, Tensor],
-    identity: Mapping[str, Tensor],
-    distance: Distance,
-) -> dict[int, tuple[float, float]]:
-    """Mean distance and spread of each identity's lattice images."""
-    rows = torch.cat([c.flatten() for c in curves.values()])
-    owners = torch.cat([i.repeat_interleave(3) for i in identity.values()])
-    units = {}
-    for person in owners.unique().tolist():
-        images = embeddings[rows[owners == person].unique()]
-        units[person] = (mean_distance(images, distance), identity_spread(images))
-    return units
-
-
-def _check_curves(
-    images: int, curves: Mapping[str, Tensor], identity: Mapping[str, Tensor]
-) -> None:
-    if not curves or curves.keys() != identity.keys():
-        raise FaceGeomError(
-            f"`curves` and `identity` must hold the same attributes, got {sorted(curves)} and "
-            f"{sorted(identity)}."
+    for attribute, found in geometry.by_attribute.items():
+        (energy,), (isolated,) = found.energy.values(), found.isolated.values()
+        columns = (
+            geometry.identities,
+            energy,
+            found.response,
+            found.response_raw,
+            found.null_mean,
+            found.null_z,
+            found.curves,
+            found.dropped,
+            isolated,
         )
-    for attribute, rows in curves.items():
-        if rows.ndim != 2 or rows.shape[1] != 3 or identity[attribute].shape != rows.shape[:1]:
-            raise FaceGeomError(
-                f"Curves of {attribute!r} must have shape (C, 3) with one identity each, got "
-                f"{tuple(rows.shape)} and {tuple(identity[attribute].shape)}."
-            )
-        if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < images):
-            raise FaceGeomError(
-                f"Curves of {attribute!r} name rows {int(rows.min())}…{int(rows.max())}, but there "
-                f"are {images} embeddings."
-            )
+        measured[attribute] = LatticeEnergy(*(column[found.curves > 0] for column in columns))
+    return measured

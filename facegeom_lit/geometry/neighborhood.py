@@ -1,32 +1,18 @@
-"""Who is a neighbour of whom among base points (GEOMETRY §1; arXiv 2507.11372)."""
+"""Who counts as a neighbour of whom among base points (GEOMETRY §1; arXiv 2507.11372)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import torch
-from torch import Tensor
-
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.pair_squares import PairSquares
-from facegeom_lit.geometry.points import (
-    Distance,
-    blocks,
-    check_distance,
-    pair_distances,
-    tile_size,
-)
 
 NeighborhoodName = Literal["ball", "knn", "inverse_distance"]
 
 SLACK = 1e-6
 """Relative room at the rim of a ball: a distance equal to the radius is inside, although float32
 embeddings carry it no more exactly than this."""
-
-
-NEAR = 1e3
-"""Distances below this many errors of a float32 square are computed exactly: 1/d magnifies."""
 
 
 @dataclass(frozen=True)
@@ -36,91 +22,61 @@ class Neighborhood:
     Attributes:
         name: `ball` (all points within a radius), `knn` (the k nearest), or `inverse_distance`
             (all others, weighted by 1/d).
-        distance: The model's own distance.
         radius: Of the ball, in units of the mean distance, > 0.
         k: Of knn, ≥ 1.
-        include_self: Whether a point is among its own neighbours, at distance 0.
+        include_self: Whether a point is among its own neighbours, at distance 0, as in the
+            published scripts. (Under `inverse_distance` it has weight zero either way.)
+        max_neighbors: Of the ball: keep at most so many of a point's neighbours, drawn at random
+            (100 in the published scripts); None: all.
+        seed: Of that draw.
 
     Raises:
         FaceGeomError: When a value is outside its range.
+
+    Example:
+        >>> Neighborhood("ball", radius=0.6).label, Neighborhood("knn", k=5).label
+        ('ball_0.6', 'knn_5')
     """
 
     name: NeighborhoodName = "ball"
-    distance: Distance = "cosine"
     radius: float = 0.6
     k: int = 10
     include_self: bool = False
+    max_neighbors: int | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_distance(self.distance)
         if self.name not in get_args(NeighborhoodName):
             raise FaceGeomError(
                 f"Argument `neighborhood` must be one of {get_args(NeighborhoodName)}, got "
                 f"{self.name!r}."
             )
-        if not self.radius > 0:
-            raise FaceGeomError(f"Argument `radius` must be > 0, got {self.radius}.")
-        if self.k < 1:
-            raise FaceGeomError(f"Argument `k` must be at least 1, got {self.k}.")
+        # From a configuration file, anything may come.
+        if not (isinstance(self.radius, int | float) and 0 < self.radius < math.inf):
+            raise FaceGeomError(f"Argument `radius` must be a number > 0, got {self.radius!r}.")
+        if not (type(self.k) is int and self.k >= 1):
+            raise FaceGeomError(f"Argument `k` must be a whole number ≥ 1, got {self.k!r}.")
+        if type(self.seed) is not int:
+            raise FaceGeomError(f"Argument `seed` must be a whole number, got {self.seed!r}.")
+        most = self.max_neighbors
+        if most is not None and (self.name != "ball" or type(most) is not int or most < 1):
+            raise FaceGeomError(
+                "Argument `max_neighbors` must be a whole number ≥ 1, and is for `ball` alone, "
+                f"got {most!r} with {self.name!r}."
+            )
 
-    def weights(
-        self, pairs: PairSquares, rows: slice, columns: slice, *, limit: float, zero: float
-    ) -> Tensor:
-        """Weights of a block of pairs, for `ball` and `inverse_distance`.
+    @property
+    def label(self) -> str:
+        """Its name in results: `ball_0.6`, `knn_10`, `inverse_distance`.
 
-        Args:
-            pairs: Of the points that `comparable` placed.
-            rows: Of N points.
-            columns: Of M points.
-            limit: Radius of the ball, as a distance.
-            zero: The distance under which two points are the same.
-
-        Returns:
-            Shape (N, M), float32, finite and ≥ 0; for `inverse_distance` up to a common factor.
-            A pair of a point with itself is weighed like any duplicate: the caller decides about
-            the diagonal.
+        A cap and `include_self` are added where they are set: `ball_0.6_max_100`,
+        `ball_0.6_self`.
         """
-        if self.name == "ball":
-            rim = self._square(max(limit * (1 + SLACK), zero))
-            return pairs.block(rows, columns, rim, rim).le_(rim)
-        same = self._square(zero)
-        squares = pairs.block(rows, columns, 0.0, max(NEAR * pairs.error, same))
-        # A distance of zero has weight zero: 1/inf.
-        squares.masked_fill_(squares <= same, torch.inf)
-        return squares.reciprocal_() if self.distance == "cosine" else squares.rsqrt_()
-
-    def _square(self, distance: float) -> float:
-        """The squared Euclidean distance of points (of length 1 for the cosine) that far apart."""
-        return 2 * distance if self.distance == "cosine" else distance**2
-
-    def nearest(self, points: Tensor) -> Tensor:
-        """The k nearest other points of each point (itself first with `include_self`).
-
-        Duplicates are told apart by index, so a point never stands in for itself. Equal
-        distances at rank k are broken in an unspecified but repeatable way.
-
-        Args:
-            points: Points that `comparable` placed, shape (N, D), N ≥ 2.
-
-        Returns:
-            Indexes, shape (N, min(k, others)).
-        """
-        count = len(points)
-        k = min(self.k, count if self.include_self else count - 1)
-        own = -1.0 if self.include_self else torch.inf  # first of all, or never
-        size = 2 * tile_size(points)
-        chosen = []
-        for rows in blocks(count, size):
-            best = points.new_empty((rows.stop - rows.start, 0))
-            index = best.long()
-            for columns in blocks(count, size):
-                distances = pair_distances(points[rows], points[columns], self.distance)
-                if rows == columns:
-                    distances.fill_diagonal_(own)
-                seen = torch.arange(columns.start, columns.stop, device=points.device)
-                best = torch.cat([best, distances], dim=1)
-                index = torch.cat([index, seen.expand(len(best), -1)], dim=1)
-                best, kept = best.topk(min(k, best.shape[1]), dim=1, largest=False)
-                index = index.gather(1, kept)
-            chosen.append(index)
-        return torch.cat(chosen)
+        label = {
+            "ball": f"ball_{self.radius:g}",
+            "knn": f"knn_{self.k}",
+            "inverse_distance": "inverse_distance",
+        }[self.name]
+        if self.max_neighbors is not None:
+            label += f"_max_{self.max_neighbors}"
+        return label + "_self" if self.include_self else label

@@ -56,6 +56,14 @@ def lengths(points: Tensor) -> Tensor:
     return torch.linalg.vector_norm(points, dim=1, dtype=wide)
 
 
+def exact_lengths(points: Tensor) -> Tensor:
+    """Euclidean length of each row (N, D), in float64, without a float64 copy of the whole."""
+    sizes = points.new_empty(len(points), dtype=torch.float64)
+    for rows in blocks(len(points), 1024):
+        sizes[rows] = torch.linalg.vector_norm(points[rows], dim=1, dtype=torch.float64)
+    return sizes
+
+
 def normalized(points: Tensor) -> Tensor:
     """Divide every row by its length; a row of zeros stays as it is.
 
@@ -127,7 +135,7 @@ def zero_distance(points: Tensor, distance: Distance) -> float:
     """
     if distance == "cosine":
         return ROUNDING**2 / 2
-    return ROUNDING * float(lengths(points).square().mean().sqrt())
+    return ROUNDING * float(lengths(points).double().square().mean().sqrt())
 
 
 def tile_size(points: Tensor) -> int:

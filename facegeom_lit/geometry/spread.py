@@ -6,14 +6,11 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.points import (
-    Distance,
-    blocks,
-    check_points,
-    comparable,
-    pair_distances,
-    tile_size,
-)
+from facegeom_lit.geometry.placed import Placed
+from facegeom_lit.geometry.points import Distance, blocks, pair_distances
+
+TILE = 1024
+"""Rows of a block of pairs."""
 
 
 def mean_distance(points: Tensor, distance: Distance = "cosine") -> float:
@@ -37,25 +34,26 @@ def mean_distance(points: Tensor, distance: Distance = "cosine") -> float:
         1.0
     """
     _need_pairs(points)
-    return mean_pair_distance(comparable(points, distance), distance)
+    return placed_mean_distance(Placed(points, distance))
 
 
-def mean_pair_distance(points: Tensor, distance: Distance) -> float:
-    """`mean_distance` of points that `comparable` has already placed."""
+def placed_mean_distance(points: Placed) -> float:
+    """`mean_distance` of placed points, N ≥ 2."""
     count = len(points)
-    if distance == "cosine":
-        cosines = float(points.sum(dim=0).square().sum()) - count
-        return max(1.0 - cosines / (count * (count - 1)), 0.0)
-    total = 0.0
-    rows = blocks(count, tile_size(points))
+    pairs = count * (count - 1)
+    if points.distance == "cosine":
+        cosines = float(points.centre.square().sum()) * count**2 - count
+        return max(1.0 - cosines / pairs, 0.0)
+    total = torch.zeros((), dtype=torch.float64, device=points.device)
+    rows = blocks(count, TILE)
     for i, first in enumerate(rows):
+        left = points.at(first)
         for second in rows[i:]:
-            distances = pair_distances(points[first], points[second], distance)
             if first == second:
-                total += float(distances.fill_diagonal_(0.0).sum())
+                total += pair_distances(left, left, "euclidean").fill_diagonal_(0.0).sum()
             else:
-                total += 2.0 * float(distances.sum())
-    return total / (count * (count - 1))
+                total += 2.0 * pair_distances(left, points.at(second), "euclidean").sum()
+    return float(total) / pairs
 
 
 def sampled_mean_distance(
@@ -75,13 +73,13 @@ def sampled_mean_distance(
         FaceGeomError: With fewer than two rows, or rows that are not finite.
     """
     _need_pairs(points)
-    placed = comparable(points, distance)
+    placed = Placed(points, distance)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(points), (2, pairs), generator=generator).to(points.device)
     total = 0.0
-    for part in blocks(pairs, tile_size(points)):
-        gaps = placed[drawn[0, part]] - placed[drawn[1, part]]
-        squares = gaps.square().sum(dim=1)
+    for part in blocks(pairs, TILE):
+        gaps = placed.at(drawn[0, part]).sub_(placed.at(drawn[1, part]))
+        squares = gaps.square_().sum(dim=1)
         total += float((squares / 2 if distance == "cosine" else squares.sqrt()).sum())
     return total / pairs
 
@@ -101,12 +99,13 @@ def identity_spread(points: Tensor) -> float:
         >>> identity_spread(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))
         5.0
     """
-    check_points("points", points)
     _need_pairs(points)
-    points = points.double()
-    centred = points - points.mean(dim=0)
+    centred = Placed(points, "euclidean", "points")
+    total = torch.zeros((), dtype=torch.float64, device=points.device)
+    for rows in blocks(len(points), TILE):
+        total += centred.at(rows).square_().sum()
     # Σ_{i<j} |x_i − x_j|² = N · Σ |x_i − mean|²
-    return float((2.0 * centred.square().sum() / (len(points) - 1)).sqrt())
+    return float((2.0 * total / (len(points) - 1)).sqrt())
 
 
 def _need_pairs(points: Tensor) -> None:

@@ -24,6 +24,20 @@ def mean(samples: Tensor) -> Tensor:
     return samples.mean(dim=-1)
 
 
+def defined_mean(values: Tensor) -> float | None:
+    """Mean of the values that are defined; None if none is.
+
+    Args:
+        values: Any shape; NaN marks an undefined value.
+
+    Example:
+        >>> defined_mean(torch.tensor([1.0, float("nan"), 2.0]))
+        1.5
+    """
+    defined = values[~values.isnan()]
+    return float(defined.double().mean()) if len(defined) else None
+
+
 @dataclass(frozen=True)
 class Interval:
     """A statistic and its percentile interval.
@@ -50,6 +64,9 @@ def bootstrap_interval(
     seed: int = 0,
 ) -> Interval:
     """Percentile bootstrap over identities (Efron 1979).
+
+    Of few identities it is too narrow: at a level of 0.95 the interval of a mean of normal values
+    holds the true mean in 86 % of studies of 6 identities, 91 % of 10, 93 % of 20 and 94 % of 40.
 
     Args:
         values: One number for each identity, shape (I,); NaN marks an undefined one, left out.
@@ -151,6 +168,39 @@ def mann_whitney(first: Tensor, second: Tensor) -> tuple[float, float]:
     if not all(map(len, samples)):
         raise FaceGeomError("A Mann-Whitney test needs at least one defined value on each side.")
     result = stats.mannwhitneyu(*samples, alternative="two-sided")
+    return float(result.statistic), float(result.pvalue)
+
+
+def signed_rank(first: Tensor, second: Tensor) -> tuple[float, float]:
+    """Two-sided Wilcoxon signed-rank test of paired values (SciPy's).
+
+    Where the same identities are measured twice, it asks what a Mann-Whitney test cannot: whether
+    they changed, however much they differ from each other.
+
+    Args:
+        first: One number for each identity, shape (I,); NaN marks an undefined one. Identities
+            with one side undefined, or with no difference, are left out.
+        second: The same identities in the same order, shape (I,).
+
+    Returns:
+        The smaller sum of ranks, and p: 0 and 1 where no identity differs.
+
+    Raises:
+        FaceGeomError: When the shapes differ, or no identity has both.
+    """
+    if first.shape != second.shape:
+        raise FaceGeomError(
+            f"`first` and `second` must hold the same identities, got shapes "
+            f"{tuple(first.shape)} and {tuple(second.shape)}."
+        )
+    difference = (first.double() - second.double()).cpu()
+    difference = difference[~difference.isnan()]
+    if not len(difference):
+        raise FaceGeomError("A signed-rank test needs an identity that is defined on both sides.")
+    difference = difference[difference != 0]
+    if not len(difference):
+        return 0.0, 1.0
+    result = stats.wilcoxon(difference.numpy(), alternative="two-sided")
     return float(result.statistic), float(result.pvalue)
 
 

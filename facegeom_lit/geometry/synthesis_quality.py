@@ -10,7 +10,7 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.identity_bootstrap import paired_identity_bootstrap
 from facegeom_lit.geometry.points import blocks, comparable, pair_distances, tile_size
-from facegeom_lit.geometry.spread import mean_pair_distance
+from facegeom_lit.geometry.spread import mean_distance
 from facegeom_lit.geometry.statistics import Interval
 
 
@@ -159,7 +159,7 @@ def variety(embeddings: Tensor, labels: Tensor) -> Variety:
             f"Variety needs two people and someone with two images, got {len(people)} people of "
             f"whom {len(several)} have two."
         )
-    within = sum(mean_pair_distance(rows, "cosine") for rows in several) / len(several)
+    within = sum(mean_distance(rows, "cosine") for rows in several) / len(several)
     # Σ over different people of x·y = |Σ x|² - Σ_people |Σ x|²
     sums = torch.stack([rows.sum(0) for rows in people])
     products = sums.sum(0).square().sum() - sums.square().sum()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 from facegeom_lit.callbacks.attribute_geometry import AttributeGeometry
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.energy import attribute_energy
+from facegeom_lit.geometry.leakage import chance_leakage
 from facegeom_lit.training.sources import RunData
 
 
@@ -65,7 +68,47 @@ def test_differences_are_paired_by_identity(data: RunData, embeddings: Tensor) -
     assert change["val/response/illumination"].value == pytest.approx(sum(values) / len(values))
 
 
-@pytest.mark.parametrize("choice", [{"neighborhood": "cube"}, {"radius": 0}, {"k": 0}])
+def test_further_neighbourhoods_are_measured_beside_the_main_one(
+    data: RunData, embeddings: Tensor
+) -> None:
+    further = [{"name": "knn", "k": 3}, {"name": "inverse_distance"}]
+    metrics = measured(data, embeddings, further=further).latest.metrics
+    alone = measured(data, embeddings, neighborhood="knn", k=3).latest.metrics
+    assert metrics["val/energy_knn_3/illumination"] == alone["val/energy/illumination"]
+    assert metrics["val/energy_inverse_distance/illumination"] is not None
+
+
+def test_every_measure_of_a_common_direction(data: RunData, embeddings: Tensor) -> None:
+    found = measured(data, embeddings).latest
+    assert found.metrics["val/order/illumination"] > 0.9  # type: ignore[operator]
+    assert found.metrics["val/leakage_chance"] == pytest.approx(chance_leakage(8))
+    assert 0 < found.metrics["val/leakage/illumination"] < 1  # type: ignore[operator]
+    assert "val/correlation_length/illumination" in found.metrics
+    assert found.tables["interaction"] == {"illumination": {"illumination": 0.0}}
+    assert len(found.tables["correlation"]["distance"]) == 20
+    json.dumps(found.tables, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "cube"},
+        {"name": "knn", "k": 0},
+        {"name": "knn", "k": 2.5},
+        {"nearest": 3},
+        {"name": "ball"},
+        "knn",
+        5,
+    ],
+)
+def test_bad_further_neighbourhoods_name_their_key(entry: Any) -> None:
+    with pytest.raises(FaceGeomError, match=r"callbacks\.attribute_geometry\.further"):
+        AttributeGeometry(further=[entry])
+    with pytest.raises(FaceGeomError, match=r"callbacks\.attribute_geometry\.further"):
+        AttributeGeometry(further=entry)  # no list
+
+
+@pytest.mark.parametrize("choice", [{"neighborhood": "cube"}, {"radius": 0}, {"k": "ten"}])
 def test_bad_values_name_their_key(choice: dict[str, object]) -> None:
     with pytest.raises(FaceGeomError, match=r"callbacks\.attribute_geometry"):
         AttributeGeometry(**choice)  # type: ignore[arg-type]

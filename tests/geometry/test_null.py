@@ -4,16 +4,26 @@ import pytest
 import torch
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry import microscale
+from facegeom_lit.geometry import null as null_module
 from facegeom_lit.geometry.energy import attribute_energy
-from facegeom_lit.geometry.null import null_energy
+from facegeom_lit.geometry.neighborhood import Neighborhood
+from facegeom_lit.geometry.null import null_energies, null_energy
 from tests.geometry.test_energy import NEIGHBORHOODS, cloud
 
 
+@pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
-def test_null_is_the_energy_of_permuted_base_points(neighborhood) -> None:
+def test_null_is_the_energy_of_permuted_base_points(monkeypatch, neighborhood, few) -> None:
+    """By whole matrices and by blocks."""
+    if not few:
+        monkeypatch.setattr(microscale, "DENSE", 1)
+        monkeypatch.setattr(null_module, "DENSE", 1)
     base, field = cloud(300)
     null = null_energy(base, field, 3, seed=7, neighborhood=neighborhood)
-    assert null.observed == attribute_energy(base, field, neighborhood=neighborhood)
+    observed = attribute_energy(base, field, neighborhood=neighborhood)
+    assert null.observed.energy == pytest.approx(observed.energy, abs=1e-9)
+    assert null.observed.isolated == observed.isolated
     g = torch.Generator().manual_seed(7)
     for measured in null.energies.tolist():
         order = torch.randperm(300, generator=g)
@@ -50,3 +60,21 @@ def test_undefined() -> None:
     assert null_energy(base, field, 0).mean is None
     with pytest.raises(FaceGeomError, match="permutations"):
         null_energy(base, field, -1)
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_several_fields_have_the_nulls_of_each(monkeypatch, few) -> None:
+    if not few:
+        monkeypatch.setattr(microscale, "DENSE", 1)
+        monkeypatch.setattr(null_module, "DENSE", 1)
+    base, field = cloud(60)
+    still = field.clone()
+    still[7] = 0
+    fields = {"a": field, "b": still, "c": torch.roll(field, 1, 0)}
+    together = null_energies(base, fields, Neighborhood(radius=0.4), 18, seed=3)
+    assert list(together) == ["a", "b", "c"]
+    for name, one in fields.items():
+        alone = null_energy(base, one, 18, seed=3, radius=0.4)
+        assert torch.allclose(together[name].energies, alone.energies, atol=1e-7, rtol=0)
+        assert together[name].observed.isolated == alone.observed.isolated
+        assert together[name].observed.dropped == (name == "b")

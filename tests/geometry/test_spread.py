@@ -43,3 +43,14 @@ def test_spread_is_the_root_mean_square_pair_distance() -> None:
 def test_one_embedding_has_no_pairs(measure) -> None:
     with pytest.raises(FaceGeomError, match="at least 2 embeddings, got 1"):
         measure(torch.ones(1, 3))
+
+
+def test_equal_points_have_no_spread_to_the_last_digit() -> None:
+    points = torch.randn(1, 12, generator=torch.Generator().manual_seed(0)).expand(34, -1)
+    assert identity_spread(points) == mean_distance(points, "euclidean") == 0.0
+
+
+@pytest.mark.parametrize("measure", [mean_distance, sampled_mean_distance, identity_spread])
+def test_points_that_want_a_gradient_are_measured_too(measure) -> None:
+    points, _ = cloud(20)
+    assert measure(points.clone().requires_grad_()) == measure(points)

@@ -8,9 +8,11 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.statistics import (
     Interval,
     bootstrap_interval,
+    defined_mean,
     holm,
     mann_whitney,
     paired_interval,
+    signed_rank,
     stars,
 )
 
@@ -87,3 +89,33 @@ def test_mann_whitney_and_holm() -> None:
     assert holm([0.03, 0.01, 0.04, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert [stars(p) for p in (0.2, 0.04, 0.009, 0.0009)] == ["", "*", "**", "***"]
+
+
+def test_signed_rank_is_scipys_over_identities_that_differ() -> None:
+    g = torch.Generator().manual_seed(4)
+    first = torch.randn(30, generator=g)
+    second = first + 0.3 + 0.3 * torch.randn(30, generator=g)
+    expected = stats.wilcoxon(first.double().numpy(), second.double().numpy())
+    assert signed_rank(first, second) == (expected.statistic, expected.pvalue)
+    holed = torch.cat([first, torch.tensor([NAN, 1.0, 5.0])])
+    other = torch.cat([second, torch.tensor([1.0, NAN, 5.0])])
+    assert signed_rank(holed, other) == signed_rank(first, second)
+    # It sees what a test of independent samples cannot: everybody moved a little.
+    spread = 100 * torch.arange(30.0)
+    assert signed_rank(spread + 1, spread)[1] < 1e-6
+    assert mann_whitney(spread + 1, spread)[1] > 0.5
+
+
+def test_signed_rank_without_a_difference_or_a_pair() -> None:
+    values = torch.rand(5)
+    assert signed_rank(values, values) == (0.0, 1.0)
+    with pytest.raises(FaceGeomError, match="same identities"):
+        signed_rank(values, torch.rand(4))
+    with pytest.raises(FaceGeomError, match="both sides"):
+        signed_rank(values, torch.full((5,), NAN))
+
+
+def test_the_mean_of_nothing_defined_is_none() -> None:
+    assert defined_mean(torch.tensor([NAN, NAN])) is None
+    assert defined_mean(torch.tensor([])) is None
+    assert defined_mean(torch.tensor([1.0, NAN, 4.0])) == 2.5

@@ -9,7 +9,13 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 
-from facegeom_lit.metrics import AlignmentMetric, AttributeEnergy, VerificationMetrics
+from facegeom_lit.metrics import (
+    AlignmentMetric,
+    AttributeEnergy,
+    AttributeInteraction,
+    AttributeMacroscale,
+    VerificationMetrics,
+)
 from tests.geometry.test_affine import pairs
 from tests.geometry.test_identity_bootstrap import people
 from tests.geometry.test_lattice_energy import lattice
@@ -17,16 +23,24 @@ from tests.geometry.test_lattice_energy import lattice
 
 def measure(part: slice) -> dict[str, float]:
     embeddings, curves, identity = lattice(4, 12, attributes=("age",))
-    energy = AttributeEnergy(neighborhood="knn")
+    energy = AttributeEnergy(neighborhood="knn", null_permutations=3)
     energy.update(embeddings[curves["age"][part]], identity["age"][part])
+    nodes = embeddings.view(48, 3, -1)
+    interaction = AttributeInteraction(["age", "pose"])
+    interaction.update(torch.cat([nodes, nodes[:, 1:].flip(1)], dim=1)[part], identity["age"][part])
     faces, labels = people(1.0)
     verification = VerificationMetrics(fars=[0.1])
     verification.update(faces[part], labels[part])
+    macroscale = AttributeMacroscale(["half", "share"], draws=2)
+    values_of = torch.stack([labels % 2, torch.arange(180) % 7], dim=1)
+    macroscale.update(faces[part], labels[part], values_of[part])
     source, target = pairs()
     alignment = AlignmentMetric(8, 6)
     alignment.update(source[part], target[part], torch.arange(200)[part])
     values = {f"energy/{k}": float(v) for k, v in energy.compute().items()}
     values |= {f"verify/{k}": float(v) for k, v in verification.compute().items()}
+    values |= {f"macroscale/{k}": float(v) for k, v in macroscale.compute().items()}
+    values |= {"interaction": float(interaction.compute()[0, 1])}
     return values | {"align": float(alignment.compute())}
 
 

@@ -30,8 +30,13 @@ def energy(
     k: int = 10,
     mean: float | None = None,
     include_self: bool = False,
+    keys: Array | None = None,
+    max_neighbors: int = 0,
 ) -> tuple[float | None, int]:
-    """The energy and the number of isolated curves; every displacement must have a direction."""
+    """The energy and the number of isolated curves; every displacement must have a direction.
+
+    With `keys`, shape (C, C), a ball keeps the `max_neighbors` with the smallest ones.
+    """
     d = distances(base, distance)
     mean = mean_distance(base, distance) if mean is None else mean
     u = field / np.linalg.norm(field, axis=1, keepdims=True)
@@ -42,6 +47,9 @@ def energy(
         if neighborhood == "ball":
             for o in others + [c] * include_self:
                 weights[o] = d[c, o] <= radius * mean or o == c
+            if keys is not None:
+                inside = sorted(np.flatnonzero(weights), key=lambda o: keys[c, o])
+                weights[inside[max_neighbors:]] = 0
         elif neighborhood == "knn":
             nearest = sorted(others, key=lambda o: d[c, o])
             for o in ([c] * include_self + nearest)[:k]:
@@ -53,3 +61,25 @@ def energy(
             pair_energies = np.array([1 - u[c] @ u[o] for o in range(len(base))])
             terms.append((weights * pair_energies).sum() / weights.sum())
     return (float(np.mean(terms)) if terms else None), len(base) - len(terms)
+
+
+def correlation(
+    base: Array, field: Array, *, distance: str, mean: float, bins: int, reach: float
+) -> tuple[Array, NDArray[np.int64]]:
+    """Mean cosine and number of the pairs in each bin of distance; NaN where there is none."""
+    d = distances(base, distance)
+    u = field / np.linalg.norm(field, axis=1, keepdims=True)
+    found: list[list[float]] = [[] for _ in range(bins)]
+    for c in range(len(base)):
+        for o in range(c):
+            for b in range(bins):
+                if d[c, o] <= (b + 1) * reach / bins * mean:
+                    found[b].append(u[c] @ u[o])
+                    break
+    values = np.array([np.mean(cosines) if cosines else np.nan for cosines in found])
+    return values, np.array([len(cosines) for cosines in found])
+
+
+def order_parameter(field: Array) -> float:
+    u = field / np.linalg.norm(field, axis=1, keepdims=True)
+    return float(np.linalg.norm(u.mean(axis=0)))
