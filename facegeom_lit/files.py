@@ -78,6 +78,31 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def check_writable(folder: str | Path) -> None:
+    """Raise unless `atomic_folder(folder)` could write; leave no trace.
+
+    For before long work, so that nobody learns after it that nothing can be kept.
+
+    Raises:
+        FaceGeomError: When the folder cannot be written.
+    """
+    folder = Path(folder)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.probe")
+    made: list[Path] = []
+    try:
+        made = [place for place in (aside, *aside.parents) if not place.exists()]
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise FaceGeomError(
+            f"Cannot write {folder}: {error.strerror or error}. Choose a folder that can be "
+            "written."
+        ) from error
+    finally:
+        for place in made:
+            with suppress(OSError):  # it was not made, or somebody uses it by now
+                place.rmdir()
+
+
 @contextmanager
 def new_folder(folder: str | Path) -> Iterator[Path]:
     """Do as `atomic_folder`, but replace nothing.

@@ -14,6 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facegeom_lit.commands.run_name import register_resolvers
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.files import check_writable
+from facegeom_lit.reporting.result_folder import result_folder
 from facegeom_lit.resources import resource
 
 
@@ -52,6 +54,31 @@ def path_given(cfg: DictConfig, key: str, example: str) -> str:
     if not isinstance(cfg[key], str):
         raise FaceGeomError(f"{key} must be one path, got {cfg[key]}. Write {key}={example}.")
     return cfg[key]
+
+
+def output_folder(cfg: DictConfig, name: str, record: str, what: str) -> Path:
+    """Return the folder of a command's results: `output`, or one of a name in `root`.
+
+    Args:
+        cfg: With `output` and `root`.
+        name: Of the folder where `output` is null.
+        record: Name of the file that every such result holds.
+        what: What the result is, for messages.
+
+    Raises:
+        FaceGeomError: When something else stands there, or it cannot be written.
+    """
+    if cfg.output is not None:
+        return result_folder(path_given(cfg, "output", "FOLDER"), record, what)
+    return result_folder(Path(path_given(cfg, "root", "FOLDER")) / name, record, what)
+
+
+def check_output(cfg: DictConfig, record: str, what: str) -> None:
+    """Refuse before long work what `output_folder` would refuse after it."""
+    if cfg.output is None:
+        check_writable(Path(path_given(cfg, "root", "FOLDER")).expanduser() / what)
+    else:
+        output_folder(cfg, "", record, what)
 
 
 def _check_sections(defaults: DictConfig, config: DictConfig) -> None:

@@ -11,7 +11,6 @@ from typing import ParamSpec, TypeVar
 from hydra.errors import InstantiationException
 
 from facegeom_lit.commands.check import in_sweep
-from facegeom_lit.commands.sweep import note_failure
 from facegeom_lit.errors import FaceGeomError
 
 DISK_ERRORS = {
@@ -32,6 +31,8 @@ def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     if not in_sweep():
         raise SystemExit(1) from None
+    from facegeom_lit.commands.sweep import note_failure  # slow, and help shall come at once
+
     note_failure(message)  # the other jobs go on; the sweep ends with a failure
 
 

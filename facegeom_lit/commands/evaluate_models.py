@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from tqdm import tqdm
 
 from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
-from facegeom_lit.commands.composition import compose_config, path_given
+from facegeom_lit.commands.composition import check_output, output_folder
+from facegeom_lit.commands.sources import SOURCES, check_models, compose_with_sources
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
 from facegeom_lit.evaluation.embedding_file import EmbeddingFile, read_embedding_file
@@ -31,17 +29,15 @@ from facegeom_lit.faces.template_set import TemplateSet
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.models import FaceModel, load_face_model
 from facegeom_lit.models.embed import model_hash
-from facegeom_lit.models.storage import HUB
 from facegeom_lit.reporting.evaluation_report import (
-    evaluation_folder,
+    RECORD,
     log_wandb,
-    settings_hash,
     write_report,
 )
 from facegeom_lit.reporting.evaluation_tables import Failure, print_results
+from facegeom_lit.reporting.result_folder import settings_hash
 from facegeom_lit.reporting.run_record import versions
 
-SOURCES = ("model", "data", "embeddings")
 NUMBERS: Numbers = {
     "kept_out": (False, 0, 1),
     "bootstrap.resamples": (True, 0, INFINITE),
@@ -65,11 +61,12 @@ def main(overrides: Sequence[str]) -> None:
         FaceGeomError: When the configuration is wrong, something cannot be read or written, or a
             model could not be measured on a set; what else was measured is written first.
     """
-    cfg = compose(overrides)
+    cfg = compose_with_sources("evaluate", overrides)
     # One process measures; the others of a launcher (SLURM, torchrun) would only repeat it.
     if rank_zero_only.rank:  # type: ignore[attr-defined]
         return
     settings, device = settings_of(cfg), device_of(cfg.device)
+    check_output(cfg, RECORD, "evaluation")
     models, sets, files = (named_sources(cfg[key], key) for key in SOURCES)
     opened = {name: open_evaluation(source, name) for name, source in sets.items()}
     embedded = {name: read_embedding_file(source) for name, source in files.items()}
@@ -83,30 +80,6 @@ def main(overrides: Sequence[str]) -> None:
     for name, file in embedded.items():
         run.file(name, file)
     finish(run, {name: evaluation_set_hash(data) for name, data in opened.items()})
-
-
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """Compose `conf/evaluate.yaml`, with the models and sets on the command line put in.
-
-    They are parsed here since `data` is a group of `train.py`'s configuration, so that Hydra would
-    look for a file of that name.
-
-    Raises:
-        FaceGeomError: When a key does not exist, or an entry cannot be parsed.
-    """
-    sources = [o for o in overrides if o.lstrip("+").split("=")[0].split(".")[0] in SOURCES]
-    cfg = compose_config("evaluate", [o for o in overrides if o not in sources])
-    OmegaConf.set_struct(cfg, False)
-    try:
-        for override in OverridesParser.create().parse_overrides(sources):
-            OmegaConf.update(cfg, override.key_or_group, override.value(), merge=False)
-        OmegaConf.resolve(cfg)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise FaceGeomError(
-            f"Cannot read {' '.join(sources)}: {str(error).splitlines()[0]}. Write a path, "
-            "[a, list] or {name: path}, in quotes for the shell."
-        ) from error
-    return cfg
 
 
 def settings_of(cfg: DictConfig) -> Settings:
@@ -145,11 +118,7 @@ def check_sources(
     models: dict[str, Any], sets: dict[str, EvaluationSet], files: dict[str, EmbeddingFile]
 ) -> None:
     """Raise FaceGeomError unless there is something to measure and every name stands once."""
-    if odd := [name for name, source in models.items() if not isinstance(source, str)]:
-        raise FaceGeomError(f"model.{odd[0]} must be one path, got {models[odd[0]]}.")
-    for name, source in models.items():
-        if not source.startswith(HUB) and not Path(source).expanduser().exists():
-            raise FaceGeomError(f"model.{name}: {source} does not exist. Check the path.")
+    check_models(models)
     images = [name for name, data in sets.items() if faces_of(data) is not None]
     if models and not images:
         raise FaceGeomError("model is given, but no data with images to measure it on: data=….")
@@ -213,7 +182,8 @@ class Run:
         self.files[name] = {"path": str(file.path), "hash": file.hash}
         for model, embeddings in file.models.items():
             settings, title = self.settings, f"{model} on {name}"
-            work = partial(measure_faces, embeddings, file.labels, "cosine", settings, title)
+            distance = file.distances[model]
+            work = partial(measure_faces, embeddings, file.labels, distance, settings, title)
             self.measured(model, name, work, file.notes)
 
     def measured(
@@ -263,9 +233,8 @@ def finish(run: Run, sets: dict[str, str]) -> None:
     listed = "\n".join(f"  {model} on {data}: {error}" for model, data, error in run.failures)
     if not run.results:
         raise FaceGeomError(f"Nothing could be measured:\n{listed}")
-    below = Path(path_given(run.cfg, "root", "FOLDER"))
-    chosen = run.cfg.output or below / f"models-{settings_hash(record)}"
-    folder = evaluation_folder(Path(str(chosen)).expanduser())
+    name = f"models-{settings_hash([run.models, sets, run.files], config)}"
+    folder = output_folder(run.cfg, name, RECORD, "evaluation")
     write_report(folder, run.results, record, run.settings.level)
     print_results(run.results, run.failures)
     if run.cfg.wandb != "none":

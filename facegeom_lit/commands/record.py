@@ -62,8 +62,13 @@ def make_record(
             by_identity |= callback.identity_differences(*sides)
             unpaired |= callback.unpaired(*sides)
     notes = [*data.notes, *unpaired.values()]
-    for when, measurements in outcome.models.items():
-        notes += [f"{when}: {note}" for m in measurements.values() for note in m.notes]
+    said = {
+        when: [note for m in measurements.values() for note in m.notes]
+        for when, measurements in outcome.models.items()
+    }
+    common = set.intersection(*map(set, said.values()))  # true of both models: said once
+    for when, remarks in said.items():
+        notes += [note if note in common else f"{when}: {note}" for note in remarks]
     return {
         "name": run_name(cfg),
         "attribute": target.name if target else BASELINE,
@@ -75,6 +80,7 @@ def make_record(
         "differences": differences,
         "identity_differences": by_identity,
         "unpaired": sorted(unpaired),
+        "tables": {when: _tables(found) for when, found in outcome.models.items()},
         "notes": list(dict.fromkeys(notes)),
         "config_hash": config_hash(cfg),
         "config": OmegaConf.to_container(cfg, resolve=True),
@@ -92,6 +98,10 @@ def face_set_hashes(data: RunData) -> dict[str, str]:
 
 def _metrics(measurements: Measurements) -> dict[str, float | None]:
     return {name: v for m in measurements.values() for name, v in m.metrics.items()}
+
+
+def _tables(measurements: Measurements) -> dict[str, Any]:
+    return {name: table for m in measurements.values() for name, table in m.tables.items()}
 
 
 def keep_model(folder: Path, model: FaceModel, record: dict[str, Any]) -> ModelCard:

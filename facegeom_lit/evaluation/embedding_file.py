@@ -15,9 +15,15 @@ from torch import Tensor
 
 from facegeom_lit.arrays import read_arrays
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.points import Distance
 
 IDENTITY = "identity"
-KEYS = ("path", "models", "drop", "center")
+LISTS = ("models", "center", "euclidean")
+KEYS = ("path", *LISTS, "drop")
+ATTRIBUTES, NAMES = "attributes", "attribute_names"
+"""A matrix of attributes (N, A), and what its columns are called (A,)."""
+CURVES = "curves_"
+"""What the name of an array of curves along an attribute begins with."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +32,26 @@ class EmbeddingFile:
 
     Attributes:
         path: The file.
-        labels: Person of each row, int64 (N,).
+        labels: Person of each row that is kept, int64 (N,).
+        people: Name of each person, in the order of the labels.
         models: float32 (N, D) by the name of the model.
+        distances: How each model's embeddings are compared.
         notes: What was left out or changed.
         hash: SHA-256 of the file, as 64 hex digits.
+        kept: Which rows of the file these are, (rows of the file,).
+        others: The arrays that are no embeddings, as they stand in the file, such as attributes
+            and curves; without the columns that `drop` reads.
     """
 
     path: Path
     labels: Tensor
+    people: tuple[str, ...]
     models: dict[str, Tensor]
+    distances: dict[str, Distance]
     notes: tuple[str, ...]
     hash: str
+    kept: NDArray[np.bool_]
+    others: dict[str, NDArray[Any]]
 
 
 def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile:
@@ -45,28 +60,18 @@ def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile
     Args:
         source: The file; or a mapping of `path` and any of `models` (names of the arrays; default:
             all that are floating-point matrices), `drop` (name of an array (N,) → largest value
-            that a row may have there) and `center` (models whose mean is taken away first, for
-            those with a large common one).
+            that a row may have there), `center` (models whose mean is taken away first, for
+            those with a large common one) and `euclidean` (models that are compared by the
+            Euclidean distance; all others by the cosine).
 
     Raises:
         FaceGeomError: When a key or an array is missing or is not what it should be. Nothing in
             the file is executed: pickled objects are refused.
     """
-    given: dict[str, Any] = dict(source) if isinstance(source, Mapping) else {"path": source}
-    if unknown := sorted(set(given) - set(KEYS)):
-        raise FaceGeomError(
-            f"Unknown key {unknown[0]!r} of a file of embeddings. Known: {', '.join(KEYS)}."
-        )
-    if given.get("path") is None:
-        raise FaceGeomError(f"The file of embeddings {given} has no path. Give path=….")
-    for key in ("models", "center"):
-        if given.get(key) is not None and not isinstance(given[key], list):
-            raise FaceGeomError(
-                f"{key} of a file of embeddings must be a list, got {given[key]!r}."
-            )
+    given = _checked(source)
     path = Path(str(given["path"])).expanduser()
     if not path.is_file():
-        raise FaceGeomError(f"The file of embeddings {path} does not exist.")
+        raise FaceGeomError(f"The file of embeddings {path} does not exist, or is no file.")
     arrays = read_arrays(path)
     if IDENTITY not in arrays:
         raise FaceGeomError(
@@ -78,30 +83,57 @@ def read_embedding_file(source: str | Path | Mapping[str, Any]) -> EmbeddingFile
         raise FaceGeomError(f"{path}: {IDENTITY!r} holds NaN or infinity, which is no person.")
     count = len(arrays[IDENTITY])
     names = _models(path, arrays, given.get("models"), count)
-    kept, notes = _kept(path, arrays, given.get("drop") or {}, count)
+    drop = given.get("drop") or {}
+    kept, notes = _kept(path, arrays, drop, count)
+    if not kept.any():
+        raise FaceGeomError(f"{path}: no row is left ({'; '.join(notes) or 'the file has none'}).")
+    for key in ("center", "euclidean"):
+        if absent := [name for name in given.get(key) or () if name not in names]:
+            raise FaceGeomError(f"{key} names {absent[0]!r}, which is no model of {path}.")
     centred = list(given.get("center") or ())
-    if absent := [name for name in centred if name not in names]:
-        raise FaceGeomError(f"center names {absent[0]!r}, which is no model of {path}.")
+    euclidean = list(given.get("euclidean") or ())
     models = {}
     for name in names:
         embeddings = torch.from_numpy(arrays[name][kept].astype(np.float32))
         models[name] = embeddings - embeddings.mean(0) if name in centred else embeddings
     if centred:
         notes.append(f"the mean is taken away from: {', '.join(centred)}")
-    labels = torch.from_numpy(np.unique(arrays[IDENTITY][kept], return_inverse=True)[1])
+    people, labels = np.unique(arrays[IDENTITY][kept], return_inverse=True)
+    known = {IDENTITY, *_matrices(arrays), *drop}
     return EmbeddingFile(
-        path, labels.long(), models, tuple(notes), sha256(path.read_bytes()).hexdigest()
+        path,
+        torch.from_numpy(labels).long(),
+        tuple(map(str, people.tolist())),
+        models,
+        {name: "euclidean" if name in euclidean else "cosine" for name in names},
+        tuple(notes),
+        sha256(path.read_bytes()).hexdigest(),
+        kept,
+        {name: array for name, array in arrays.items() if name not in known},
     )
+
+
+def _checked(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a source, each of its kind."""
+    given: dict[str, Any] = dict(source) if isinstance(source, Mapping) else {"path": source}
+    if unknown := sorted(set(given) - set(KEYS)):
+        raise FaceGeomError(
+            f"Unknown key {unknown[0]!r} of a file of embeddings. Known: {', '.join(KEYS)}."
+        )
+    if given.get("path") is None:
+        raise FaceGeomError(f"The file of embeddings {given} has no path. Give path=….")
+    for key in LISTS:
+        if given.get(key) is not None and not isinstance(given[key], list):
+            raise FaceGeomError(
+                f"{key} of a file of embeddings must be a list, got {given[key]!r}."
+            )
+    return given
 
 
 def _models(
     path: Path, arrays: Mapping[str, NDArray[Any]], wanted: Sequence[str] | None, count: int
 ) -> list[str]:
-    found = [
-        name
-        for name, array in arrays.items()
-        if array.ndim == 2 and np.issubdtype(array.dtype, np.floating)
-    ]
+    found = _matrices(arrays)
     names = found if wanted is None else list(wanted)
     if not names or (absent := [name for name in names if name not in found]):
         missing = repr(absent[0]) if names else "any"
@@ -114,6 +146,18 @@ def _models(
             f"{path}: {wrong[0]!r} has {len(arrays[wrong[0]])} rows, {IDENTITY!r} has {count}."
         )
     return names
+
+
+def _matrices(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Names of what can be the embeddings of a model."""
+    return [
+        name
+        for name, array in arrays.items()
+        if array.ndim == 2
+        and np.issubdtype(array.dtype, np.floating)
+        and not (name == ATTRIBUTES and NAMES in arrays)
+        and not name.startswith(CURVES)
+    ]
 
 
 def _kept(

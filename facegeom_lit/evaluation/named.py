@@ -34,13 +34,13 @@ def named_sources(given: Any, key: str) -> dict[str, Any]:
         return {}
     if isinstance(given, Mapping) and "path" not in given:
         for name, source in given.items():
-            if not isinstance(source, str) and not (isinstance(source, Mapping) and source):
+            if not source or not isinstance(source, str | Mapping):
                 raise FaceGeomError(f"{key}.{name} must be a path, or a mapping with one.")
         return {str(name): source for name, source in given.items()}
     sources = given if isinstance(given, list) else [given]
     named: dict[str, Any] = {}
     for source in sources:
-        if not isinstance(source, str | Mapping):
+        if not source or not isinstance(source, str | Mapping):
             raise FaceGeomError(f"{key} must hold paths, got {source!r}.")
         name = _name(str(source["path"] if isinstance(source, Mapping) else source))
         if name in named:

@@ -54,6 +54,20 @@ def whole(text: str) -> int | None:
     return int(text) if plain else None
 
 
+def is_number(text: str) -> bool:
+    """Whether a text writes a number.
+
+    Example:
+        >>> is_number("-1.5"), is_number("left")
+        (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 class Table:
     """Comma-separated values with a line of column names.
 

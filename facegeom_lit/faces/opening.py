@@ -18,12 +18,13 @@ from facegeom_lit.faces.folder import read_csv, read_folder
 from facegeom_lit.faces.ijb import MEMBERS, meta_folder, read_ijb
 from facegeom_lit.faces.image_files import files_below, is_image
 from facegeom_lit.faces.image_folder import ImageFolder, folder_with
-from facegeom_lit.faces.lists import Table
+from facegeom_lit.faces.lists import Table, is_number
 from facegeom_lit.faces.pair_files import read_pairs
 from facegeom_lit.faces.pairs import PairSet
 from facegeom_lit.faces.parquet import read_parquet
 from facegeom_lit.faces.reading import FOLDERS, EvaluationSet, Reading, Source, read_first
 from facegeom_lit.faces.recordio import REC, read_recordio
+from facegeom_lit.faces.schema import FIXED_COLUMNS
 from facegeom_lit.faces.sizes import NOTES, check_crops
 from facegeom_lit.faces.verification_bin import read_bin
 
@@ -33,7 +34,11 @@ TABLES = ("*.parquet", "*/*.parquet", "*.arrow", "*/*.arrow")
 
 
 def open_faces(
-    path: str | Path | Mapping[str, Any], *, identity: str | None = None, verify: bool = True
+    path: str | Path | Mapping[str, Any],
+    *,
+    identity: str | None = None,
+    attributes: bool = False,
+    verify: bool = True,
 ) -> FaceSet:
     """Open labelled faces: the first of `FACES` that fits.
 
@@ -41,6 +46,7 @@ def open_faces(
         path: File or folder; or a mapping of the arguments of
             `facegeom_lit.faces.reading.Source`.
         identity: Column of the people in a Parquet table; None: the one with a usual name.
+        attributes: Take the columns of numbers in a table of labels as attributes.
         verify: Decode images once now, see `check_crops`. False opens images of any size.
 
     Returns:
@@ -51,6 +57,7 @@ def open_faces(
             not as its format says.
     """
     source = Source.of(path)
+    source = replace(source, attributes=attributes or source.attributes)
     faces = read_first(replace(source, identity=identity or source.identity), FACES)
     assert isinstance(faces, FaceSet)
     return check_crops(faces) if verify else faces
@@ -156,11 +163,23 @@ def _read_labels(source: Source, _: str | None) -> FaceSet:
     base = source.images or (source.path if source.path.is_dir() else table.parent)
     first = next((record.get("path", "") for _, record in Table(table)), "")
     images = folder_with(base, first) or base
-    faces = read_csv(images, table, verify=False)
+    columns = _numbers(table) if source.attributes else ()
+    faces = read_csv(images, table, {name: name for name in columns}, verify=False)
     if unlisted := ImageFolder(images).unlisted(faces.table["path"].to_pylist()):
         note = f"{len(unlisted)} images of {images} are in no row of {table}, e.g. {unlisted[0]}"
         faces.card[NOTES] = [*faces.card.get(NOTES, []), note]
     return faces
+
+
+def _numbers(table: Path) -> list[str]:
+    """Columns of a table of labels whose first value is a number."""
+    names = [name for name in Table(table).columns if name and name not in FIXED_COLUMNS]
+    first: dict[str, str] = {}
+    for _, record in Table(table):
+        first |= {name: record[name] for name in names if name not in first and record[name]}
+        if len(first) == len(names):
+            break
+    return [name for name in names if name in first and is_number(first[name])]
 
 
 def _read_bin(source: Source, name: str | None) -> PairSet:

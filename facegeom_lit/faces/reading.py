@@ -34,6 +34,7 @@ class Source:
         embeddings: Embeddings that are given instead of images, of IJB.
         image: Column of the images in a Parquet table.
         identity: Column of the people in a Parquet table.
+        attributes: Whether the columns of numbers in a table of labels are attributes.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Source:
     embeddings: Path | None = None
     image: str | None = None
     identity: str | None = None
+    attributes: bool = False
 
     @classmethod
     def of(cls, given: str | Path | Mapping[str, Any]) -> Source:
@@ -75,8 +77,8 @@ class Source:
 
     @property
     def options(self) -> set[str]:
-        """The keys given beside path and kind."""
-        keys = self.__dataclass_fields__.keys() - {"path", "kind"}
+        """The keys given beside path and kind that only some readings know."""
+        keys = self.__dataclass_fields__.keys() - {"path", "kind", "attributes"}
         return {key for key in keys if getattr(self, key) is not None}
 
 

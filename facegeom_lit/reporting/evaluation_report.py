@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.result import Result
 from facegeom_lit.files import atomic_folder, write_json
 from facegeom_lit.reporting.det_figure import det_figure
@@ -22,34 +18,11 @@ from facegeom_lit.reporting.evaluation_tables import (
     write_markdown,
     write_results,
 )
+from facegeom_lit.reporting.result_folder import wandb_run
 from facegeom_lit.reporting.roc_bands_figure import roc_bands_figure
 from facegeom_lit.reporting.score_figure import score_figure
 
 RECORD = "evaluation.json"
-_WHERE = ("output", "root", "paths", "device", "batch_size", "workers", "wandb", "project")
-
-
-def evaluation_folder(folder: Path) -> Path:
-    """Return the folder if an evaluation may take its place.
-
-    Raises:
-        FaceGeomError: When something else stands there.
-    """
-    if folder.exists() and not (folder / RECORD).is_file():
-        if folder.is_dir() and not any(folder.iterdir()):
-            return folder
-        raise FaceGeomError(
-            f"output={folder} exists and holds no evaluation, so it is not replaced. Choose "
-            "another folder."
-        )
-    return folder
-
-
-def settings_hash(record: Mapping[str, Any]) -> str:
-    """Hash what is measured and how, not where."""
-    config = {key: value for key, value in record["config"].items() if key not in _WHERE}
-    parts = [record["models"], record["sets"], record["embeddings"], config]
-    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def write_report(
@@ -106,23 +79,14 @@ def log_wandb(
         record: What it was measured with.
         mode: `offline` or `online`.
         project: Of W&B.
+
+    Raises:
+        FaceGeomError: When the run cannot begin.
     """
     import wandb
 
-    if mode == "offline":  # nothing to say: no account, no address
-        os.environ.setdefault("WANDB_SILENT", "true")
-    run = wandb.init(
-        project=project,
-        name=folder.name,
-        group="evaluate",
-        job_type="evaluate",
-        mode="offline" if mode == "offline" else "online",
-        dir=str(folder.parent),
-        config=dict(record),
-        tags=sorted({result.set for result in results}),
-    )
-    failed = 1
-    try:
+    tags = {result.set for result in results}
+    with wandb_run(folder, "evaluate", record, mode, project, tags) as run:
         media: dict[str, Any] = {
             f"figures/{file.stem}": wandb.Image(str(file)) for file in sorted(folder.glob("*.png"))
         }
@@ -136,6 +100,3 @@ def log_wandb(
                 if figure.value is not None
             }
         )
-        failed = 0
-    finally:
-        run.finish(exit_code=failed)

@@ -13,8 +13,11 @@ from facegeom_lit.callbacks.attribute_geometry import AttributeGeometry
 from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
 from facegeom_lit.callbacks.evaluation import Measurement
 from facegeom_lit.callbacks.verification import Verification
+from facegeom_lit.geometry.interaction import interaction_intervals
+from facegeom_lit.geometry.lattice_geometry import LatticeGeometry
 from facegeom_lit.reporting.alignment_figure import alignment_figure
 from facegeom_lit.reporting.energy_figures import attribute_figure, violin_figure
+from facegeom_lit.reporting.interaction_figure import Interaction, interaction_figure
 from facegeom_lit.reporting.lattice_figure import lattice_figure
 from facegeom_lit.reporting.training_faces_figure import training_faces_figure
 from facegeom_lit.reporting.training_figure import read_metrics, training_figure
@@ -70,6 +73,14 @@ def _draw_geometry(
     }
     attribute_figure(figures / f"{prefix}attributes.png", panels, target)
     violin_figure(figures / f"{prefix}energy_violins.png", energies, target)
+    geometries: dict[str, LatticeGeometry] = {model: m.detail for model, m in found.items()}
+    interactions = {
+        model: Interaction(*interaction_intervals(geometry.interaction))
+        for model, geometry in geometries.items()
+    }
+    attributes = next(iter(geometries.values())).attributes
+    if len(attributes) > 1:
+        interaction_figure(figures / f"{prefix}interaction.png", attributes, interactions)
 
 
 def _of_kind(models: Models, kind: str) -> dict[str, Measurement]:
@@ -77,7 +88,8 @@ def _of_kind(models: Models, kind: str) -> dict[str, Measurement]:
 
 
 def _values(measurement: Measurement, measure: str) -> dict[str, Tensor]:
-    return {name: getattr(found, measure) for name, found in measurement.detail.items()}
+    found: LatticeGeometry = measurement.detail
+    return {name: found.values(measure, name) for name in found.attributes}
 
 
 def _roc(measurement: Measurement) -> Curve:

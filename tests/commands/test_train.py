@@ -60,6 +60,10 @@ def test_a_run_writes_everything(fast_run: subprocess.CompletedProcess[str]) -> 
     assert {"lattice", "attributes", "energy_violins", "verification", "training"} <= pictures
     assert {"alignment_before", "alignment_after", "training_faces"} <= pictures
     assert {"exact_lattice", "exact_attributes", "exact_energy_violins"} <= pictures
+    assert {"interaction", "exact_interaction"} <= pictures
+    tables = run["tables"]["after"]
+    assert {"interaction", "correlation", "exact_interaction"} <= set(tables)
+    assert tables["interaction"]["age"]["pose"] == tables["interaction"]["pose"]["age"]
     assert weights_hash(load_face_model(folder / "model")) == run["weights"]["after"]
     assert (folder / "csv" / "session_0" / "metrics.csv").is_file()
     assert list((folder / "wandb").glob("offline-run-*"))

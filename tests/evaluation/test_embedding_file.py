@@ -47,6 +47,19 @@ def test_rows_are_dropped_and_models_centred(file: Path) -> None:
     assert found.notes[0] == "2 of 4 rows left out: quality above 0.5"
 
 
+def test_what_else_a_file_says_is_kept(file: Path) -> None:
+    source = {"path": str(file), "models": ["first", "second"], "drop": {"quality": 0.5}}
+    found = read_embedding_file({**source, "euclidean": ["second"]})
+    assert found.people == ("a", "b")
+    assert found.kept.tolist() == [True, False, False, True]
+    assert found.distances == {"first": "cosine", "second": "euclidean"}
+    assert set(found.others) == {"image", "attributes"}  # `drop` reads quality, `short` is a matrix
+    with pytest.raises(FaceGeomError, match="euclidean names 'third', which is no model"):
+        read_embedding_file({**source, "euclidean": ["third"]})
+    with pytest.raises(FaceGeomError, match=r"no row is left \(4 of 4 rows left out: quality"):
+        read_embedding_file({**source, "drop": {"quality": 0}})
+
+
 def test_bad_files_are_named(file: Path, tmp_path: Path) -> None:
     for source, message in (
         ({"path": str(file), "filter": {}}, "Unknown key 'filter'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hostile.analyses
 import hostile.detector_files
 import hostile.face_sets
 import hostile.lists

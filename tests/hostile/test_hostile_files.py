@@ -93,6 +93,7 @@ def made(name: str, folder: Path) -> Any:
 
 COMMANDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "evaluate": ("evaluation-os.system", "data", (f"model={MODEL}",)),
+    "analyze": ("analysis-curves_out_of_range", "embeddings", ()),
     "convert": ("faces-image,_PostScript", "faces", ("format=parquet",)),
     "crop": ("landmarks-objects", "detector.table", ("detector=landmarks", "photos=photos")),
     "import": ("model-zipped_eval", "model", ()),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from facegeom_lit.commands.analyze_sets import open_file
 from facegeom_lit.commands.export import read_crops
 from facegeom_lit.evaluation.embedding_file import read_embedding_file
 from facegeom_lit.evaluation.measure import evaluation_set_hash, faces_of
@@ -44,6 +45,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
     "folders": _folders,
     "crops": lambda path: read_crops(str(path), 2),
     "embeddings": read_embedding_file,
+    "analysis": open_file,
     "landmarks": lambda path: LandmarkTable(str(path)).check(["a.png"]),
     "yunet": lambda path: YuNet(str(path)).check([]),
     "insightface": lambda path: InsightFaceDetector(str(path)).check([]),

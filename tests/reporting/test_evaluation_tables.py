@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.result import Curve, Result, plain
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.det_figure import det_figure
-from facegeom_lit.reporting.evaluation_report import evaluation_folder
 from facegeom_lit.reporting.evaluation_tables import (
     measures,
     print_results,
@@ -78,13 +76,3 @@ def test_figures(tmp_path: Path, models: int) -> None:
         pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("L"))
         assert pixels.shape[1] > 300
         assert pixels.std() > 5
-
-
-def test_what_an_evaluation_may_replace(tmp_path: Path) -> None:
-    assert evaluation_folder(tmp_path / "new") == tmp_path / "new"
-    (tmp_path / "empty").mkdir()
-    evaluation_folder(tmp_path / "empty")
-    (tmp_path / "file").write_text("precious")
-    for occupied in (tmp_path, tmp_path / "file"):
-        with pytest.raises(FaceGeomError, match="is not replaced"):
-            evaluation_folder(occupied)
