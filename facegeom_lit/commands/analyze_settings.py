@@ -16,7 +16,7 @@ from facegeom_lit.evaluation.rules import rules_named
 from facegeom_lit.evaluation.shape import Clouds
 from facegeom_lit.geometry.lattice_geometry import MeanDistance
 from facegeom_lit.geometry.macroscale.probes import FoldsBy
-from facegeom_lit.geometry.topology import HIGHEST
+from facegeom_lit.geometry.shape.topology import HIGHEST
 
 NUMBERS: Numbers = {
     "microscale.null_permutations": (True, 0, INFINITE),

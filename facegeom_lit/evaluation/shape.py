@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from facegeom_lit.geometry.clouds import CENTRES, clouds, identity_clouds
 from facegeom_lit.geometry.macroscale.modalities import WITH, WITHOUT, modalities
-from facegeom_lit.geometry.ph_dimension import FEWEST, ph_dimension
 from facegeom_lit.geometry.points import Distance
-from facegeom_lit.geometry.spectra import Spectrum, pca_spectrum
-from facegeom_lit.geometry.topology import persistence_diagrams
+from facegeom_lit.geometry.shape.clouds import CENTRES, clouds, identity_clouds
+from facegeom_lit.geometry.shape.ph_dimension import FEWEST, ph_dimension
+from facegeom_lit.geometry.shape.spectra import Spectrum, pca_spectrum
+from facegeom_lit.geometry.shape.topology import persistence_diagrams
 
 Clouds = Literal["none", "clouds", "all"]
 """Which clouds are looked at, see `measure_shape`."""
@@ -43,7 +43,7 @@ class Shape:
     """The clouds of one model.
 
     Attributes:
-        clouds: By name, see `facegeom_lit.geometry.clouds.clouds`; those of single people are
+        clouds: By name, see `facegeom_lit.geometry.shape.clouds.clouds`; those of single people are
             called `person NUMBER`.
         diagrams: Births and deaths by homology dimension, each (P, 2), of the identity centres.
         notes: What a reader must know.

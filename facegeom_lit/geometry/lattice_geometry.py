@@ -12,11 +12,11 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry import spread
 from facegeom_lit.geometry.correlation import correlation_length
-from facegeom_lit.geometry.coupling import check_rules
 from facegeom_lit.geometry.lattice_people import Person, people_of
 from facegeom_lit.geometry.leakage import chance_leakage, directions_to_nearest
 from facegeom_lit.geometry.microscale import Energy, FieldGeometry
 from facegeom_lit.geometry.neighborhood import Neighborhood
+from facegeom_lit.geometry.pairs.coupling import check_rules
 from facegeom_lit.geometry.person_geometry import (
     Choices,
     FieldMeasures,

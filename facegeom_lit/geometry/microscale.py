@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.coupling import Coupling, Scale, check_rules, mean_cosines
-from facegeom_lit.geometry.dense_coupling import dense_coupling
 from facegeom_lit.geometry.directions import Directions, directions, usable_together
 from facegeom_lit.geometry.full_precision import full_precision
 from facegeom_lit.geometry.neighborhood import Neighborhood
+from facegeom_lit.geometry.pairs.coupling import Coupling, Scale, check_rules, mean_cosines
+from facegeom_lit.geometry.pairs.dense_coupling import dense_coupling
+from facegeom_lit.geometry.pairs.streamed_coupling import streamed_coupling
 from facegeom_lit.geometry.placed import Placed
 from facegeom_lit.geometry.points import Distance, tile_size, zero_distance
 from facegeom_lit.geometry.spread import placed_mean_distance
-from facegeom_lit.geometry.streamed_coupling import streamed_coupling
 
 DENSE = 512
 """Up to so many curves, whole matrices are both quicker and more exact than blocks."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.coupling import Scale, mean_cosines
-from facegeom_lit.geometry.dense_coupling import dense_cosines, dense_distances, dense_weights
 from facegeom_lit.geometry.directions import Directions, directions, usable_together
 from facegeom_lit.geometry.full_precision import full_precision
 from facegeom_lit.geometry.microscale import DENSE, Energy, couple, defined_energy, scale_of
 from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
+from facegeom_lit.geometry.pairs.coupling import Scale, mean_cosines
+from facegeom_lit.geometry.pairs.dense_coupling import dense_cosines, dense_distances, dense_weights
 from facegeom_lit.geometry.placed import Placed
 from facegeom_lit.geometry.points import Distance, blocks
 

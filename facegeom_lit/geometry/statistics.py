@@ -66,7 +66,7 @@ def bootstrap_interval(
     """Percentile bootstrap over identities (Efron 1979).
 
     Of few identities it is too narrow: at a level of 0.95 the interval of a mean of normal values
-    holds the true mean in 86 % of studies of 6 identities, 91 % of 10, 93 % of 20 and 94 % of 40.
+    holds the true mean in 86 % of studies of 6 identities, 90 % of 10, 93 % of 20 and 94 % of 40.
 
     Args:
         values: One number for each identity, shape (I,); NaN marks an undefined one, left out.

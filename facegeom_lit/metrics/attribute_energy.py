@@ -11,9 +11,9 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.coupling import check_rules
 from facegeom_lit.geometry.lattice_geometry import LatticeGeometry, lattice_geometry
 from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
+from facegeom_lit.geometry.pairs.coupling import check_rules
 from facegeom_lit.geometry.points import Distance, check_distance
 from facegeom_lit.metrics.drawing import axis_of
 from facegeom_lit.metrics.ordering import settled_order

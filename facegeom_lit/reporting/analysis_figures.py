@@ -12,7 +12,7 @@ from torch import Tensor
 from facegeom_lit.evaluation.analysis import Analysis
 from facegeom_lit.evaluation.macroscale import MacroscaleResult
 from facegeom_lit.evaluation.microscale import ENERGY
-from facegeom_lit.geometry.clouds import CENTRES, WHOLE
+from facegeom_lit.geometry.shape.clouds import CENTRES, WHOLE
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.correlation_figure import correlation_figure
 from facegeom_lit.reporting.energy_violins import MOST_SIDE_BY_SIDE, energy_violins

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from facegeom_lit.evaluation.analysis import Analysis
 from facegeom_lit.evaluation.microscale import ENERGY
-from facegeom_lit.geometry.clouds import CENTRES, WHOLE, WITHIN
 from facegeom_lit.geometry.macroscale import AttributeRow
+from facegeom_lit.geometry.shape.clouds import CENTRES, WHOLE, WITHIN
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.style import words
 from facegeom_lit.reporting.tables import number
@@ -78,7 +78,7 @@ def _tests(console: Console, analysis: Analysis) -> None:
             line += "(Mann-Whitney, Holm)"
             p = [test.signed_rank.corrected for test in tests if test.signed_rank is not None]
             if paired := sum(each < 0.05 for each in p):  # no p of few people is small enough
-                line += f", {paired} person by person (signed rank, Holm)"
+                line += f", {paired} when paired by person (signed rank, Holm)"
             shown = [
                 f"{words(t.group)}: {t.first} {t.mann_whitney.stars} {t.second}"
                 for t in different

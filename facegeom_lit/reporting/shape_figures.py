@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from facegeom_lit.geometry.spectra import Spectrum
+from facegeom_lit.geometry.shape.spectra import Spectrum
 from facegeom_lit.reporting.style import (
     QUIET,
     figure,

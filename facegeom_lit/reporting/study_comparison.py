@@ -151,7 +151,17 @@ def verdict(comparison: Comparison) -> str:
     level = [pair for pair in against if not pair.told_apart or _value(pair.difference) < 0]
     if level:
         rivals = "; ".join(map(_against, level))
-        return f"Nobody wins: {told} moves the {measure} most, but is not told apart from {rivals}."
+        nobody = (
+            f"Nobody wins: {told} moves the {measure} most, but is not told apart from {rivals}."
+        )
+        # Wilcoxon's smallest p, where all attributes agree in sign, times the number of tests
+        smallest = 2.0 ** (1 - found.count) * sum(pair.p is not None for pair in comparison.pairs)
+        if smallest < SIGNIFICANT:
+            return nobody
+        return (
+            f"{nobody} With {found.count} attributes and so many pairs of arms no p (Holm) can be "
+            f"below {smallest:.2g}: report fewer arms, or look at the intervals alone."
+        )
     rivals = "; ".join(map(_against, against))
     return f"{told} moves the {measure} of its target most, ahead of {rivals}."
 

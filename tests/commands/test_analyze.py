@@ -363,22 +363,27 @@ def test_help_shows_the_keys(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.slow
-def test_the_light_of_real_faces_has_the_known_energies(real_data: Path, tmp_path: Path) -> None:
-    yale = f"path: {real_data / 'faces' / 'yale_b'}, images: crops112, table: labels.csv"
+def test_the_light_of_real_faces_has_the_known_energy(real_data: Path, tmp_path: Path) -> None:
+    yale = real_data / "faces" / "yale_b"
+    with (yale / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    people = sorted({row["identity"] for row in rows})[::8]  # all of them: 0.869
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(row for row in rows if row["identity"] in people)
+    images = f"path: {yale}, images: crops112, table: {tmp_path / 'labels.csv'}"
     curves = "curves: light_azimuth_deg, fixed: [light_elevation_deg], max_span: 60"
-    weights = real_data / "weights"
-    casia = weights / "mobilefacenet_prelu_casia" / "068.ckpt"
-    ms1m = weights / "mobilefacenet_relu_ms1m" / "mobilefacenet.pt"
+    weights = real_data / "weights" / "mobilefacenet_prelu_casia" / "068.ckpt"
     main(
         [
-            f"model={{casia: {casia}, ms1m: {ms1m}}}",
-            f"data={{yale: {{{yale}, {curves}}}}}",
+            f"model={weights}",
+            f"data={{yale: {{{images}, {curves}}}}}",
             "scale=microscale",
             "microscale.rules=[knn_5]",
             f"paths.output={tmp_path}",
             f"output={tmp_path / 'out'}",
         ]
     )
-    rows = read(tmp_path / "out")["tables"]["microscale"]
-    assert [row["energy"] for row in rows] == pytest.approx([0.869, 0.838], abs=2e-3)
-    assert [row["null"] for row in rows] == pytest.approx([0.99, 0.977], abs=5e-3)
+    (row,) = read(tmp_path / "out")["tables"]["microscale"]
+    assert row["energy"] == pytest.approx(0.8746, abs=2e-3)

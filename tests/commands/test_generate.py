@@ -52,7 +52,7 @@ def test_generate_lattice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["synthesis.formt=png"], "Unknown key 'synthesis.formt'. Did you mean 'format'?"),
         (
             ["kind=test"],
-            "kind must be one of training, lattice, verification, coverage, got 'test'",
+            "kind must be one of training, curves, lattice, verification, coverage, got",
         ),
         (["kind=training", "nodes=3"], "nodes has no meaning for kind=training"),
         (["kind=training", "measured=[age]"], "measured has no meaning for kind=training"),

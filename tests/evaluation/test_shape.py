@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from facegeom_lit.evaluation.shape import measure_shape
-from facegeom_lit.geometry.ph_dimension import FEWEST
+from facegeom_lit.geometry.shape.ph_dimension import FEWEST
 
 PEOPLE, IMAGES, D = 10, FEWEST + 8, 8
 

@@ -14,7 +14,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry import microscale
 from facegeom_lit.geometry.microscale import FieldGeometry, field_geometries
 from facegeom_lit.geometry.neighborhood import Neighborhood
-from facegeom_lit.geometry.pair_keys import pair_keys
+from facegeom_lit.geometry.pairs.pair_keys import pair_keys
 from facegeom_lit.geometry.spread import mean_distance
 from tests.geometry.test_energy import DISTANCES, cloud
 from tests.reference import energy as reference

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from reporting.pages import check_page, words_on
 
-from facegeom_lit.geometry.spectra import Spectrum
+from facegeom_lit.geometry.shape.spectra import Spectrum
 from facegeom_lit.reporting.shape_figures import persistence_figure, spectrum_figure
 
 MODELS = [f"a_model_of_a_long_name_{index}" for index in range(9)]

@@ -64,7 +64,7 @@ class AttributeRow:
         intra_low: Lower end of its interval over identities.
         intra_high: Upper end.
         inter_entropy: Entropy of the density of the identities' mean values, nats.
-        inter_low: Lower end of its interval over identities.
+        inter_low: Lower end of its interval over identities, less the bootstrap's bias.
         inter_high: Upper end.
         distance_correlation: Of the identities' mean embeddings and mean values; continuous only.
         p_distance_correlation: Its permutation p.
@@ -228,9 +228,11 @@ class RowMaker:
         samples = self.samples[:, known]
         samples = samples[samples.any(dim=1)]
         if len(samples) and len(means) >= FEWEST:
+            # People who are drawn twice lower the entropy among people: that bias is taken off.
+            inter = inter_entropy(means, samples)
             drawn = {
                 "intra": samples @ within / samples.sum(dim=1),
-                "inter": inter_entropy(means, samples),
+                "inter": inter + figures["inter_entropy"] - inter.mean(),
             }
             for name, sampled in drawn.items():
                 ends = percentiles(sampled, self.level)

@@ -11,8 +11,8 @@ from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.spanning_tree import spanning_tree_edges
-from facegeom_lit.geometry.topology import persistence_diagrams
+from facegeom_lit.geometry.shape.spanning_tree import spanning_tree_edges
+from facegeom_lit.geometry.shape.topology import persistence_diagrams
 
 LIBRARY = "needs GUDHI: pip install 'facegeom-lit[topology]'"
 

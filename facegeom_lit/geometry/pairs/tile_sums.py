@@ -9,13 +9,13 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.coupling import Scale
-from facegeom_lit.geometry.nearest import GROUP, Nearest, both
 from facegeom_lit.geometry.neighborhood import Neighborhood
-from facegeom_lit.geometry.pair_keys import pair_keys
-from facegeom_lit.geometry.pair_squares import PairSquares
+from facegeom_lit.geometry.pairs.coupling import Scale
+from facegeom_lit.geometry.pairs.nearest import GROUP, Nearest, both
+from facegeom_lit.geometry.pairs.pair_keys import pair_keys
+from facegeom_lit.geometry.pairs.pair_squares import PairSquares
+from facegeom_lit.geometry.pairs.tile_weights import Tile
 from facegeom_lit.geometry.place_sums import place_sums
-from facegeom_lit.geometry.tile_weights import Tile
 
 
 @dataclass(frozen=True)

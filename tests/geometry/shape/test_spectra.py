@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.clouds import clouds, identity_clouds
-from facegeom_lit.geometry.spectra import Spectrum, cloud_spectra, pca_spectrum
+from facegeom_lit.geometry.shape.clouds import clouds, identity_clouds
+from facegeom_lit.geometry.shape.spectra import Spectrum, cloud_spectra, pca_spectrum
 
 
 @pytest.mark.parametrize("shape", [(200, 12), (12, 200), (2, 5), (5, 1)])

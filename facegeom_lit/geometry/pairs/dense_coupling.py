@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.coupling import Coupling, Scale
 from facegeom_lit.geometry.directions import Directions
 from facegeom_lit.geometry.neighborhood import Neighborhood
-from facegeom_lit.geometry.pair_keys import pair_keys
+from facegeom_lit.geometry.pairs.coupling import Coupling, Scale
+from facegeom_lit.geometry.pairs.pair_keys import pair_keys
 from facegeom_lit.geometry.placed import Placed
 from facegeom_lit.geometry.points import pair_distances
 

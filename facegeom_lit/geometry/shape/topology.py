@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.points import Distance, comparable
-from facegeom_lit.geometry.spanning_tree import spanning_tree_edges
+from facegeom_lit.geometry.shape.spanning_tree import spanning_tree_edges
 
 HIGHEST = 2
 """Highest dimension on offer: beyond it, a few hundred points already take hours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.pair_squares import PairSquares
+from facegeom_lit.geometry.pairs.pair_squares import PairSquares
 
 FEW = 1 / 256
 """Up to this share of a block is corrected pair by pair; beyond, the whole block is redone."""

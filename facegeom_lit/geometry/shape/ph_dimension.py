@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.points import Distance, comparable
-from facegeom_lit.geometry.spanning_tree import Points, spanning_tree_edges
+from facegeom_lit.geometry.shape.spanning_tree import Points, spanning_tree_edges
 
 FEWEST = 64
 """Points that an estimate needs: samples of half of them, and of fewer."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facegeom_lit.geometry.nearest import Nearest, both
-from facegeom_lit.geometry.pair_keys import pair_keys
+from facegeom_lit.geometry.pairs.nearest import Nearest, both
+from facegeom_lit.geometry.pairs.pair_keys import pair_keys
 
 
 @pytest.mark.parametrize("count", [1, 5, 40])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.ph_dimension import ph_dimension
+from facegeom_lit.geometry.shape.ph_dimension import ph_dimension
 
 
 def drawn(seed: int) -> torch.Generator:

@@ -10,16 +10,16 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.coupling import Coupling, Scale
 from facegeom_lit.geometry.directions import Directions
-from facegeom_lit.geometry.exact_neighbors import exact_neighbors, neighbor_cosines
-from facegeom_lit.geometry.nearest import GROUP, Nearest
 from facegeom_lit.geometry.neighborhood import Neighborhood
-from facegeom_lit.geometry.pair_squares import PairSquares
+from facegeom_lit.geometry.pairs.coupling import Coupling, Scale
+from facegeom_lit.geometry.pairs.exact_neighbors import exact_neighbors, neighbor_cosines
+from facegeom_lit.geometry.pairs.nearest import GROUP, Nearest
+from facegeom_lit.geometry.pairs.pair_squares import PairSquares
+from facegeom_lit.geometry.pairs.tile_sums import Keepers, Ready, TileSums
 from facegeom_lit.geometry.placed import Placed
 from facegeom_lit.geometry.points import blocks
 from facegeom_lit.geometry.side_by_side import SideBySide
-from facegeom_lit.geometry.tile_sums import Keepers, Ready, TileSums
 
 SPAN = 16
 """Blocks of points and directions that stand ready, of rows and again of columns."""
