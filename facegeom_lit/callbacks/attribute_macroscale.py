@@ -51,7 +51,7 @@ class AttributeMacroscale(EvaluationCallback):
     kind = "macroscale"
 
     def __init__(
-        self, per_modality: int = 500, draws: int = 10, probes: FoldsBy | None = None
+        self, per_modality: int = 500, draws: int = 4, probes: FoldsBy | None = None
     ) -> None:
         super().__init__()
         if per_modality < 2 or draws < 1:
