@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
@@ -118,7 +119,8 @@ def _read(
         if target[fitted].min() == target[fitted].max():  # people with all images of one kind
             read[judged] = target[fitted[0]]
             continue
-        model = LogisticRegression(max_iter=1000).fit(points[fitted], target[fitted])
+        with threadpool_limits(1):  # threads of such small products wait more than they work
+            model = LogisticRegression(max_iter=1000).fit(points[fitted], target[fitted])
         read[judged] = model.predict(points[judged])
     return read
 
