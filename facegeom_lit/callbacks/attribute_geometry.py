@@ -18,6 +18,7 @@ from facegeom_lit.callbacks.evaluation import (
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.correlation import bin_centres, pooled_correlation
 from facegeom_lit.geometry.lattice_geometry import LatticeGeometry, lattice_geometry
+from facegeom_lit.geometry.lattice_remarks import lattice_remarks
 from facegeom_lit.geometry.neighborhood import Neighborhood, NeighborhoodName
 from facegeom_lit.geometry.statistics import Interval, defined_mean, paired_interval
 from facegeom_lit.models import FaceModel
@@ -130,7 +131,7 @@ class AttributeGeometry(EvaluationCallback):
             for logged, values in self._values(measured, attribute).items():
                 metrics[self._name(logged, attribute)] = defined_mean(values)
         metrics[f"val/{self._prefix}leakage_chance"] = measured.chance_leakage
-        remarks = _remarks(measured)
+        remarks = lattice_remarks(measured)
         if self.lattice is not None:
             remarks = [f"{self.lattice} lattice: {remark}" for remark in remarks]
         tables = {f"{self._prefix}{name}": table for name, table in _tables(measured).items()}
@@ -233,23 +234,3 @@ def _tables(measured: LatticeGeometry) -> dict[str, Any]:
 
 def _defined(values: Tensor) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]
-
-
-def _remarks(measured: LatticeGeometry) -> list[str]:
-    """Say how many curves and identities do not count, and why; a remark for all it is true of."""
-    remarks: dict[str, list[str]] = {}
-    for attribute, found in measured.by_attribute.items():
-        curves, people = int(found.curves.sum()), int((found.curves > 0).sum())
-        cases = [(int(found.dropped.sum()), f"of {curves} curves have no displacement; left out")]
-        for rule in measured.rules:
-            under = "" if rule == measured.rules[0] else f" under {rule}"
-            isolated = int(found.isolated[rule].sum())
-            undefined = int(found.energy[rule][found.curves > 0].isnan().sum())
-            cases += [
-                (isolated, f"of {curves} curves have no neighbour{under}; left out"),
-                (undefined, f"of {people} identities have no defined energy{under}; left out"),
-            ]
-        for count, text in cases:
-            if count:
-                remarks.setdefault(f"{count} {text}", []).append(attribute)
-    return [f"{text} ({', '.join(attributes)})" for text, attributes in remarks.items()]

@@ -14,6 +14,7 @@ from facegeom_lit.geometry.lattice_geometry import (
     MeanDistance,
     lattice_geometry,
 )
+from facegeom_lit.geometry.lattice_remarks import lattice_remarks
 from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.geometry.statistics import Interval, bootstrap_interval
@@ -154,7 +155,7 @@ def measure_microscale(
         tuple(lattice.people[number] for number in geometry.identities.tolist()),
         {},
         _interaction(geometry, settings.resampling),
-        tuple(_remarks(geometry)),
+        tuple(lattice_remarks(geometry)),
     )
     energies = [ENERGY + rule for rule in geometry.rules]
     for attribute in geometry.attributes:
@@ -181,24 +182,3 @@ def _interaction(geometry: LatticeGeometry, resampling: Resampling) -> dict[str,
                 if value is not None:
                     ends[name][row, column] = value
     return ends
-
-
-def _remarks(geometry: LatticeGeometry) -> list[str]:
-    """Say how many curves and identities do not count, and why; a remark for all it is true of."""
-    main, people = geometry.rules[0], len(geometry.identities)
-    remarks: dict[str, list[str]] = {}
-    for attribute, found in geometry.by_attribute.items():
-        curves = int(found.curves.sum())
-        dropped, isolated = int(found.dropped.sum()), int(found.isolated[main].sum())
-        cases = [
-            (dropped, f"of {curves} curves have no displacement; left out"),
-            (isolated, f"of {curves} curves have no neighbour under {main}; left out"),
-        ]
-        cases += [
-            (int(energy.isnan().sum()), f"of {people} people have no energy under {rule}")
-            for rule, energy in found.energy.items()
-        ]
-        for count, text in cases:
-            if count:
-                remarks.setdefault(f"{count} {text}", []).append(attribute)
-    return [f"{text} ({', '.join(names)})" for text, names in remarks.items()]
