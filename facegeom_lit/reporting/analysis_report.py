@@ -14,6 +14,7 @@ from facegeom_lit.reporting.analysis_page import Section, write_page
 from facegeom_lit.reporting.frames import write_frame
 from facegeom_lit.reporting.result_folder import wandb_run
 from facegeom_lit.reporting.style import words
+from facegeom_lit.reporting.wandb_media import pictures
 
 RECORD = "analysis.json"
 TABLES = "tables"
@@ -85,9 +86,7 @@ def log_wandb(
     tags = {analysis.set for analysis in analyses}
     with wandb_run(folder, "analyze", record, mode, project, tags) as run:
         tables = frames(analyses)
-        media: dict[str, Any] = {
-            f"figures/{file.stem}": wandb.Image(str(file)) for file in sorted(folder.glob("*.png"))
-        }
+        media = pictures(folder)
         for name, columns in tables.items():
             rows = [list(row) for row in zip(*columns.values(), strict=True)]
             media[f"tables/{name}"] = wandb.Table(columns=list(columns), data=rows)

@@ -21,6 +21,7 @@ from facegeom_lit.reporting.evaluation_tables import (
 from facegeom_lit.reporting.result_folder import wandb_run
 from facegeom_lit.reporting.roc_bands_figure import roc_bands_figure
 from facegeom_lit.reporting.score_figure import score_figure
+from facegeom_lit.reporting.wandb_media import pictures
 
 RECORD = "evaluation.json"
 
@@ -87,9 +88,7 @@ def log_wandb(
 
     tags = {result.set for result in results}
     with wandb_run(folder, "evaluate", record, mode, project, tags) as run:
-        media: dict[str, Any] = {
-            f"figures/{file.stem}": wandb.Image(str(file)) for file in sorted(folder.glob("*.png"))
-        }
+        media = pictures(folder)
         table = wandb.Table(columns=list(COLUMNS), data=rows(results))
         run.log({"evaluation": table, **media})
         run.summary.update(

@@ -40,16 +40,20 @@ def log_media(loggers: Sequence[Logger], folder: Path, record: Mapping[str, Any]
         import wandb
 
         run = logger.experiment
-        pictures = sorted((folder / "figures").glob("*.png"))
-        media: dict[str, Any] = {
-            f"figures/{file.stem}": wandb.Image(str(file)) for file in pictures
-        }
+        media = pictures(folder / "figures")
         media["attributes"] = wandb.Table(columns=list(COLUMNS), data=attribute_rows(record))
         run.log(media)
         run.summary.update({k: v for k, v in record["metrics"].items() if v is not None})
         run.summary.update(
             {f"difference/{k}": v["difference"] for k, v in record["differences"].items()}
         )
+
+
+def pictures(folder: Path) -> dict[str, Any]:
+    """The PNG files of a folder as W&B images, by the key they are logged under."""
+    import wandb
+
+    return {f"figures/{file.stem}": wandb.Image(str(file)) for file in sorted(folder.glob("*.png"))}
 
 
 @contextmanager
