@@ -13,7 +13,8 @@ from facegeom_lit.evaluation.microscale import (
     measure_microscale,
 )
 from facegeom_lit.evaluation.rules import rules_named
-from facegeom_lit.geometry.lattice_energy import lattice_energies
+from facegeom_lit.geometry.lattice_geometry import lattice_geometry
+from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.statistics import bootstrap_interval
 
 PEOPLE, NODES, D = 8, 12, 16
@@ -48,10 +49,11 @@ def test_figures_are_means_over_people_with_intervals() -> None:
     assert found.people == curves.people
     figures = found.figures["same"]
     assert list(figures) == [*(f"energy/{rule}" for rule in RULES), "alignment", *MEASURES]
-    reference = lattice_energies(
-        embeddings, curves.rows, curves.identity, neighborhood="knn", k=5, null_permutations=0
+    nearest = Neighborhood("knn", k=5)
+    reference = lattice_geometry(
+        embeddings, curves.rows, curves.identity, rules=[nearest], null_permutations=0
     )
-    expected = bootstrap_interval(reference["same"].energy, resamples=1000)
+    expected = bootstrap_interval(reference.values("energy", "same"), resamples=1000)
     assert figures["energy/knn_5"].value == pytest.approx(expected.value, abs=1e-6)
     assert figures["energy/knn_5"].low == pytest.approx(expected.low, abs=1e-6)
     main = figures["energy/ball_0.8"].value

@@ -14,7 +14,7 @@ from facegeom_lit.geometry.macroscale.outliers import find_inliers
 from facegeom_lit.geometry.microscale import field_geometries
 from facegeom_lit.geometry.neighborhood import Neighborhood
 from tests.geometry.test_energy import cloud
-from tests.geometry.test_lattice_energy import lattice
+from tests.geometry.test_lattice_people import lattice
 
 RULES = (
     Neighborhood("ball", radius=0.9),

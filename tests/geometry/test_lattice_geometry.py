@@ -23,7 +23,7 @@ from facegeom_lit.geometry.null import null_energies, null_energy
 from facegeom_lit.geometry.spread import mean_distance, sampled_mean_distance
 from facegeom_lit.models import load_face_model
 from tests.geometry.test_energy import DISTANCES
-from tests.geometry.test_lattice_energy import ATTRIBUTES, lattice
+from tests.geometry.test_lattice_people import ATTRIBUTES, lattice
 from tests.reference import energy as reference_energy
 from tests.reference import lattice as reference
 

@@ -10,7 +10,7 @@ from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.metrics import AttributeEnergy, AttributeInteraction
 from facegeom_lit.metrics.attribute_energy import MEASURES
 from tests.geometry.test_energy import DISTANCES
-from tests.geometry.test_lattice_energy import lattice
+from tests.geometry.test_lattice_people import lattice
 
 FURTHER = (Neighborhood("knn", k=4), Neighborhood("inverse_distance"))
 

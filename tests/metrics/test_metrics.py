@@ -5,12 +5,13 @@ import torch
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.affine import fit
-from facegeom_lit.geometry.lattice_energy import lattice_energies
+from facegeom_lit.geometry.lattice_geometry import lattice_geometry
+from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.verification import verify
 from facegeom_lit.metrics import AlignmentMetric, AttributeEnergy, VerificationMetrics
 from tests.geometry.test_affine import pairs
 from tests.geometry.test_identity_bootstrap import people
-from tests.geometry.test_lattice_energy import lattice
+from tests.geometry.test_lattice_people import lattice
 
 
 @pytest.mark.parametrize("neighborhood", ["ball", "knn"])
@@ -19,13 +20,14 @@ def test_energy_is_the_mean_over_identities_in_any_batches(neighborhood) -> None
     metric = AttributeEnergy(neighborhood=neighborhood, radius=0.9)
     for rows in torch.randperm(48).split(7):
         metric.update(embeddings[curves["age"][rows]], identity["age"][rows])
-    expected = lattice_energies(
-        embeddings, curves, identity, neighborhood=neighborhood, radius=0.9, null_permutations=0
-    )["age"]
+    rule = Neighborhood(neighborhood, radius=0.9)
+    expected = lattice_geometry(embeddings, curves, identity, rules=[rule], null_permutations=0)
     measured = metric.compute()
-    assert float(measured["energy"]) == pytest.approx(expected.mean("energy"), abs=1e-6)
-    assert float(measured["response"]) == pytest.approx(expected.mean("response"), abs=1e-6)
-    assert float(measured["alignment"]) == pytest.approx(1 - expected.mean("energy"), abs=1e-6)
+    assert float(measured["energy"]) == pytest.approx(expected.mean("energy", "age"), abs=1e-6)
+    assert float(measured["response"]) == pytest.approx(expected.mean("response", "age"), abs=1e-6)
+    assert float(measured["alignment"]) == pytest.approx(
+        1 - expected.mean("energy", "age"), abs=1e-6
+    )
     assert int(measured["curves"]) == 48
     metric.reset()
     with pytest.raises(FaceGeomError, match="no curves"):

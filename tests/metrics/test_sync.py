@@ -18,7 +18,7 @@ from facegeom_lit.metrics import (
 )
 from tests.geometry.test_affine import pairs
 from tests.geometry.test_identity_bootstrap import people
-from tests.geometry.test_lattice_energy import lattice
+from tests.geometry.test_lattice_people import lattice
 
 
 def measure(part: slice) -> dict[str, float]:

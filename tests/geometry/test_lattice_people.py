@@ -9,7 +9,8 @@ from torch import Tensor
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.energy import attribute_energy
 from facegeom_lit.geometry.fields import central_field, response_size
-from facegeom_lit.geometry.lattice_energy import lattice_energies
+from facegeom_lit.geometry.lattice_geometry import lattice_geometry
+from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.points import normalized
 from facegeom_lit.geometry.spread import identity_spread, mean_distance
 from tests.geometry.test_energy import DISTANCES, NEIGHBORHOODS
@@ -40,9 +41,8 @@ def lattice(
 @pytest.mark.parametrize("neighborhood", NEIGHBORHOODS)
 def test_each_entry_is_the_energy_of_one_identity(distance, neighborhood) -> None:
     embeddings, curves, identity = lattice(3, 12)
-    measured = lattice_energies(
-        embeddings, curves, identity, distance=distance, neighborhood=neighborhood, radius=0.9
-    )
+    rule = Neighborhood(neighborhood, radius=0.9)
+    measured = lattice_geometry(embeddings, curves, identity, rules=[rule], distance=distance)
     placed = normalized(embeddings) if distance == "cosine" else embeddings
     for person in range(3):
         images = placed[person * 60 : (person + 1) * 60]  # all steps of all attributes
@@ -57,9 +57,9 @@ def test_each_entry_is_the_energy_of_one_identity(distance, neighborhood) -> Non
                 radius=0.9,
                 mean_distance=mean_distance(images, distance),
             )
-            entry = measured[attribute]
-            assert float(entry.energy[person]) == pytest.approx(expected.energy)
-            assert int(entry.isolated[person]) == expected.isolated
+            entry = measured.by_attribute[attribute]
+            assert float(entry.energy[rule.label][person]) == pytest.approx(expected.energy)
+            assert int(entry.isolated[rule.label][person]) == expected.isolated
             assert int(entry.curves[person]) == 12
             assert float(entry.response[person]) == pytest.approx(
                 response_size(field, identity_spread(images))
@@ -71,42 +71,41 @@ def test_identities_may_have_any_numbers_and_different_curves() -> None:
     identity = {name: torch.tensor([4, 9, 2])[owners] for name, owners in identity.items()}
     curves = curves | {"age": curves["age"][5:]}
     identity = identity | {"age": identity["age"][5:]}
-    measured = lattice_energies(embeddings, curves, identity, neighborhood="knn")
-    assert measured["age"].identities.tolist() == [2, 4, 9]
-    assert measured["age"].curves.tolist() == [6, 1, 6]
+    measured = lattice_geometry(embeddings, curves, identity, rules=[Neighborhood("knn")])
+    assert measured.identities.tolist() == [2, 4, 9]
+    assert measured.by_attribute["age"].curves.tolist() == [6, 1, 6]
     # One curve has no energy, but a response.
-    assert measured["age"].energy.isnan().tolist() == [False, True, False]
-    assert not measured["age"].response.isnan().any()
-    assert measured["age"].mean("energy") == pytest.approx(
-        float(measured["age"].energy[[0, 2]].mean())
-    )
+    energy = measured.values("energy", "age")
+    assert energy.isnan().tolist() == [False, True, False]
+    assert not measured.values("response", "age").isnan().any()
+    assert measured.mean("energy", "age") == pytest.approx(float(energy[[0, 2]].mean()))
 
 
 def test_nothing_defined_has_no_mean() -> None:
     embeddings, curves, identity = lattice(2, 4)
     still = embeddings[curves["age"][:, 1].repeat_interleave(5)]  # an attribute without effect
-    measured = lattice_energies(still, curves, identity)["age"]
-    assert measured.mean("energy") is None
-    assert measured.mean("response") == 0
-    assert measured.dropped.tolist() == [4, 4]
+    measured = lattice_geometry(still, curves, identity)
+    assert measured.mean("energy", "age") is None
+    assert measured.mean("response", "age") == 0
+    assert measured.by_attribute["age"].dropped.tolist() == [4, 4]
 
 
 def test_bad_curves_are_named() -> None:
     embeddings, curves, identity = lattice(2, 4)
     with pytest.raises(FaceGeomError, match="same attributes"):
-        lattice_energies(embeddings, curves, {"age": identity["age"]})
+        lattice_geometry(embeddings, curves, {"age": identity["age"]})
     with pytest.raises(FaceGeomError, match=r"'age'.*\(C, 3\)"):
-        lattice_energies(embeddings, curves | {"age": curves["age"][:, :2]}, identity)
+        lattice_geometry(embeddings, curves | {"age": curves["age"][:, :2]}, identity)
     with pytest.raises(FaceGeomError, match="there are 30 embeddings"):
-        lattice_energies(embeddings[:30], curves, identity)
+        lattice_geometry(embeddings[:30], curves, identity)
     embeddings[3] = torch.nan
     with pytest.raises(FaceGeomError, match="1 of 40 rows"):
-        lattice_energies(embeddings, curves, identity)
+        lattice_geometry(embeddings, curves, identity)
 
 
 @pytest.mark.slow
 def test_a_whole_lattice_takes_seconds() -> None:
     embeddings, curves, identity = lattice(40, 30, 128, tuple("abcdefgh"))
     start = time.perf_counter()
-    lattice_energies(embeddings, curves, identity)
+    lattice_geometry(embeddings, curves, identity)
     assert time.perf_counter() - start < 10  # under one on an idle core
