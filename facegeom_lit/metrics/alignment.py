@@ -9,20 +9,20 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.affine import FOLDS, AffineAccumulator, AffineMap
-from facegeom_lit.geometry.moments import Moments
-from facegeom_lit.geometry.solvers import Method, sum_moments
+from facegeom_lit.geometry.alignment.affine import FOLDS, AffineAccumulator, AffineMap
+from facegeom_lit.geometry.alignment.moments import Moments
+from facegeom_lit.geometry.alignment.solvers import Method, sum_moments
 
 
 class AlignmentMetric(Metric):
     """An affine map fitted over batches and processes, and the variance that it explains.
 
-    Holds sums only (`facegeom_lit.geometry.moments`), so memory does not grow with the images.
+    Holds sums only (`facegeom_lit.geometry.alignment.moments`), so memory does not grow with the images.
 
     Args:
         source_dimension: p of the model to map from.
         target_dimension: q of the model to map to.
-        method: See `facegeom_lit.geometry.affine.fit`, as the next three.
+        method: See `facegeom_lit.geometry.alignment.affine.fit`, as the next three.
         bias: Centre both sides.
         ridge: λ or how it is chosen.
         scale: Let `procrustes` scale too.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.affine import fit
+from facegeom_lit.geometry.alignment.affine import fit
 from facegeom_lit.geometry.lattice_geometry import lattice_geometry
 from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.verification import verify

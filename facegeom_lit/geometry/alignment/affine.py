@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.affine_map import AffineMap
-from facegeom_lit.geometry.moments import Moments, check_pairs
-from facegeom_lit.geometry.solvers import Method, solve_affine, sum_moments
+from facegeom_lit.geometry.alignment.affine_map import AffineMap
+from facegeom_lit.geometry.alignment.moments import Moments, check_pairs
+from facegeom_lit.geometry.alignment.solvers import Method, solve_affine, sum_moments
 
 __all__ = ["AffineAccumulator", "AffineMap", "fit"]
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.affine import AffineAccumulator, AffineMap, fit
+from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, fit
 from facegeom_lit.geometry.identification import first_image_gallery, rank_k
 from facegeom_lit.geometry.points import normalized
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.moments import Moments
+from facegeom_lit.geometry.alignment.moments import Moments
 
 Method = Literal["none", "procrustes", "linear", "ridge"]
 

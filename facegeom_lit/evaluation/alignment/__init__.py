@@ -1,0 +1,1 @@
+"""Frozen face models against each other: maps between their spaces, judged on other people."""
