@@ -18,9 +18,9 @@ from facegeom_lit.callbacks.evaluation import (
 )
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.alignment.affine import fit
+from facegeom_lit.geometry.alignment.solvers import Method
 from facegeom_lit.geometry.identification import first_image_gallery, match_ranks
 from facegeom_lit.geometry.points import Distance, comparable
-from facegeom_lit.geometry.alignment.solvers import Method
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.geometry.verification import score_measures
 from facegeom_lit.models import FaceModel

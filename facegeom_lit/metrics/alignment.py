@@ -17,7 +17,8 @@ from facegeom_lit.geometry.alignment.solvers import Method, sum_moments
 class AlignmentMetric(Metric):
     """An affine map fitted over batches and processes, and the variance that it explains.
 
-    Holds sums only (`facegeom_lit.geometry.alignment.moments`), so memory does not grow with the images.
+    Holds sums only (`facegeom_lit.geometry.alignment.moments`), so memory does not grow with the
+    images.
 
     Args:
         source_dimension: p of the model to map from.

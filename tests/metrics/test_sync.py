@@ -16,7 +16,7 @@ from facegeom_lit.metrics import (
     AttributeMacroscale,
     VerificationMetrics,
 )
-from tests.geometry.test_affine import pairs
+from tests.geometry.alignment.test_affine import pairs
 from tests.geometry.test_identity_bootstrap import people
 from tests.geometry.test_lattice_people import lattice
 
