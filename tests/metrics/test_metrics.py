@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.geometry.alignment.test_affine import pairs
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.alignment.affine import fit
@@ -10,6 +9,7 @@ from facegeom_lit.geometry.lattice_geometry import lattice_geometry
 from facegeom_lit.geometry.neighborhood import Neighborhood
 from facegeom_lit.geometry.verification import verify
 from facegeom_lit.metrics import AlignmentMetric, AttributeEnergy, VerificationMetrics
+from tests.geometry.alignment.test_affine import pairs
 from tests.geometry.test_identity_bootstrap import people
 from tests.geometry.test_lattice_people import lattice
 
