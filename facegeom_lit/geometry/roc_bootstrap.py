@@ -102,7 +102,7 @@ def roc_intervals(
     count = min(pairs.clusters, GROUPS)
     # The last row draws every group once: what binning makes of the figures themselves.
     weights = torch.cat([draw_groups(count, resamples, seed), torch.ones(1, count)])
-    genuine, impostor = _histograms(pairs, groups, weights, _edges(counts))
+    genuine, impostor = _histograms(pairs, groups, weights, bin_edges(counts))
     supported = [far for far in fars if counts.tar(far) is not None]
     exact = counts.measures(supported, interpolation)
     intervals = {}
@@ -185,14 +185,17 @@ def _histograms(
     return genuine, impostor
 
 
-def _edges(counts: RocCounts) -> NDArray[np.float32]:
-    """Bin edges, increasing: dense where a small FAR puts its threshold, and among the genuine."""
+def bin_edges(counts: RocCounts, levels: int = LEVELS) -> NDArray[np.float32]:
+    """Bin edges, increasing: dense where a small FAR puts its threshold, and among the genuine.
+
+    At most `levels` quantiles of each class.
+    """
     finite = coarse_edges()[np.isfinite(coarse_edges())].astype(np.float64)
     places = np.union1d(finite, counts.scores.astype(np.float64))
     below, first = np.unique(counts.impostors_below(places), return_index=True)
-    rates = np.geomspace(1, 1 / max(counts.impostors, 2), LEVELS)
+    rates = np.geomspace(1, 1 / max(counts.impostors, 2), levels)
     tail = np.interp((1 - rates) * counts.impostors, below, places[first])
-    even = np.linspace(0, counts.genuines - 1, LEVELS)
+    even = np.linspace(0, counts.genuines - 1, levels)
     spread = counts.scores[np.searchsorted(counts.genuine.cumsum(), even, side="right")]
     return np.unique(np.concatenate([tail.astype(np.float32), spread]))
 

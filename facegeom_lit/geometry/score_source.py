@@ -33,20 +33,18 @@ class Cell(NamedTuple):
     same: Tensor
 
 
-class Scores(Protocol):
+class ScoreTiles(Protocol):
     """Scored pairs that are read as often as needed and never held all at once.
 
     Attributes:
         genuine_count: Number of genuine pairs.
         impostor_count: Number of impostor pairs.
         reach: No score is larger than this, nor smaller than its negative.
-        clusters: Number of what is drawn when pairs are resampled: people, or pairs.
     """
 
     genuine_count: int
     impostor_count: int
     reach: float
-    clusters: int
 
     def genuine(self) -> Iterator[Tensor]:
         """Scores of genuine pairs in float32 vectors."""
@@ -55,6 +53,16 @@ class Scores(Protocol):
     def impostor(self) -> Iterator[Tensor]:
         """Scores of impostor pairs in float32 vectors."""
         ...
+
+
+class Scores(ScoreTiles, Protocol):
+    """Scored pairs that can be resampled by people.
+
+    Attributes:
+        clusters: Number of what is drawn when pairs are resampled: people, or pairs.
+    """
+
+    clusters: int
 
     def cells(self, groups: Tensor) -> Iterator[Cell]:
         """Every pair once, group by group upwards, for the group (clusters,) of each cluster."""

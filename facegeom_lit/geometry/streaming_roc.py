@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.score_source import Scores
+from facegeom_lit.geometry.score_source import ScoreTiles
 from facegeom_lit.geometry.verification import FARS, rate_name
 
 LIMIT = 2**22
@@ -142,7 +142,7 @@ class RocCounts:
         return found | {"genuine": self.genuines, "impostor": self.impostors}
 
 
-def roc_counts(pairs: Scores, limit: int = LIMIT) -> RocCounts:
+def roc_counts(pairs: ScoreTiles, limit: int = LIMIT) -> RocCounts:
     """Count impostor pairs around every genuine score, in one pass.
 
     Args:
@@ -177,7 +177,7 @@ def roc_counts(pairs: Scores, limit: int = LIMIT) -> RocCounts:
     )
 
 
-def sorted_tiles(pairs: Scores, rounding: float) -> Iterator[Floats]:
+def sorted_tiles(pairs: ScoreTiles, rounding: float) -> Iterator[Floats]:
     """Impostor scores, each tile sorted upwards (NumPy's sort of floats is vectorised)."""
     for tile in pairs.impostor():
         yield np.sort(rounded(tile, rounding))

@@ -9,9 +9,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.alignment.affine import FOLDS, AffineAccumulator, AffineMap
-from facegeom_lit.geometry.alignment.moments import Moments
-from facegeom_lit.geometry.alignment.solvers import Method, sum_moments
+from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, Method
+from facegeom_lit.geometry.alignment.folds import FOLDS, take_by_fold
+from facegeom_lit.geometry.alignment.moments import Moments, check_pairs, sum_moments
 
 
 class AlignmentMetric(Metric):
@@ -23,10 +23,11 @@ class AlignmentMetric(Metric):
     Args:
         source_dimension: p of the model to map from.
         target_dimension: q of the model to map to.
-        method: See `facegeom_lit.geometry.alignment.affine.fit`, as the next three.
+        method: See `facegeom_lit.geometry.alignment.affine.fit`, as the next four.
         bias: Centre both sides.
         ridge: λ or how it is chosen.
         scale: Let `procrustes` scale too.
+        rank: Of `low_rank`.
         **kwargs: Of `torchmetrics.Metric`.
 
     Example:
@@ -53,6 +54,7 @@ class AlignmentMetric(Metric):
         bias: bool | None = None,
         ridge: float | str | None = None,
         scale: bool = False,
+        rank: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,9 +64,10 @@ class AlignmentMetric(Metric):
             "bias": bias,
             "ridge": ridge,
             "scale": scale,
+            "rank": rank,
         }
         empty = Moments.zeros(*self.dimensions).flat()
-        self.add_state("moments", default=empty.repeat(FOLDS, 1), dist_reduce_fx="sum")
+        self.add_state("moments", default=empty.repeat(FOLDS, 1), dist_reduce_fx=self._merged)
         self.add_state("ungrouped", default=torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, source: Tensor, target: Tensor, groups: Tensor | None = None) -> None:
@@ -82,9 +85,8 @@ class AlignmentMetric(Metric):
             raise FaceGeomError(
                 f"Dimensions must be {self.dimensions}, got {(source.shape[-1], target.shape[-1])}."
             )
-        batch = AffineAccumulator()
-        batch.update(source, target, groups)
-        self.moments += torch.stack([fold.flat() for fold in batch.folds]).to(self.moments)
+        check_pairs(source, target, groups)
+        take_by_fold(self._unpacked(self.moments), source, target, groups)
         self.ungrouped += int(groups is None)
 
     def map(self) -> AffineMap:
@@ -96,15 +98,22 @@ class AlignmentMetric(Metric):
         sums = self._sums()
         fitted = sums.solve(**self.options)
         total = sum_moments(sums.folds)
-        y_mean = total.y / total.count
-        variance = total.yy - total.count * y_mean @ y_mean
-        # |x W + b − y|² = |x W − (y − b)|²
-        shifted = total.centred(torch.zeros_like(total.x), fitted.offset.double())
-        return 1 - shifted.residual(fitted.matrix.double()) / variance
+        products, matrix = total.about(), fitted.matrix.double()
+        missed = total.x_mean @ matrix + fitted.offset.double() - total.y_mean
+        residual = products.residual(matrix) + total.count * missed.square().sum()
+        return 1 - residual / products.yy.trace()
+
+    def _merged(self, several: Tensor) -> Tensor:
+        """Moments of several processes or batches (S, folds, numbers) as those of one."""
+        return torch.stack([sum_moments(self._unpacked(fold)).flat() for fold in several.unbind(1)])
+
+    def _unpacked(self, rows: Tensor) -> list[Moments]:
+        """Moments that look into rows (S, numbers)."""
+        return [Moments.from_flat(row, *self.dimensions) for row in rows]
 
     def _sums(self) -> AffineAccumulator:
-        sums = AffineAccumulator()
-        if float(self.moments[:, 0].sum()) > 0:
-            sums.folds = [Moments.from_flat(fold, *self.dimensions) for fold in self.moments]
-        sums.grouped = int(self.ungrouped) == 0
-        return sums
+        if not float(self.moments[:, 0].sum()):
+            return AffineAccumulator()
+        return AffineAccumulator.of_folds(
+            self._unpacked(self.moments.clone()), int(self.ungrouped) == 0
+        )

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -56,7 +59,7 @@ def test_verification_equals_the_function() -> None:
         assert float(measured[name]) == pytest.approx(value, abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["none", "procrustes", "linear", "ridge"])
+@pytest.mark.parametrize("method", ["none", "procrustes", "linear", "ridge", "low_rank"])
 def test_alignment_is_the_explained_variance_of_one_fit(method) -> None:
     source, target = pairs()
     groups = torch.arange(200)
@@ -68,6 +71,26 @@ def test_alignment_is_the_explained_variance_of_one_fit(method) -> None:
     residual = (fitted(source) - target).square().sum()
     expected = 1 - residual / (target - target.mean(0)).square().sum()
     assert float(metric.compute()) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_alignment_batches_copies_and_merges() -> None:
+    source, target = pairs()
+    groups = torch.arange(200)
+    whole = AlignmentMetric(8, 6)
+    whole.update(source, target, groups)
+    metric = AlignmentMetric(8, 6)
+    other = copy.deepcopy(metric)
+    for rows in groups[:120].split(50):
+        metric(source[rows], target[rows], groups[rows])  # `forward` merges too
+    for rows in groups[120:].split(50):
+        other.update(source[rows], target[rows], groups[rows])
+    assert metric.map().count == 120
+    metric.merge_state(pickle.loads(pickle.dumps(other)))
+    assert metric.map().count == 200
+    assert float(metric.compute()) == pytest.approx(float(whole.compute()), rel=1e-9)
+    assert metric.map().ridge == pytest.approx(whole.map().ridge, rel=1e-9)
+    metric.update(source, target)  # without identities λ is no longer chosen over them
+    assert metric.map().ridge != whole.map().ridge
 
 
 def test_alignment_errors() -> None:

@@ -41,7 +41,10 @@ def measure(part: slice) -> dict[str, float]:
     values |= {f"verify/{k}": float(v) for k, v in verification.compute().items()}
     values |= {f"macroscale/{k}": float(v) for k, v in macroscale.compute().items()}
     values |= {"interaction": float(interaction.compute()[0, 1])}
-    return values | {"align": float(alignment.compute())}
+    values |= {"align": float(alignment.compute())}
+    with alignment.sync_context():
+        fitted = alignment.map()
+    return values | {"align/ridge": fitted.ridge, "align/matrix": float(fitted.matrix.norm())}
 
 
 def process(rank: int, folder: str) -> None:

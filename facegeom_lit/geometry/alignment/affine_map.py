@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -24,6 +25,8 @@ class AffineMap:
         bias: Whether both sides were centred.
         ridge: The λ that was used; None for other methods.
         count: Pairs it was fitted on.
+        rank: Of the matrix of `low_rank`; None for other methods.
+        scale: Whether `procrustes` scales.
     """
 
     matrix: Tensor
@@ -32,6 +35,8 @@ class AffineMap:
     bias: bool
     ridge: float | None
     count: int
+    rank: int | None = None
+    scale: bool = False
 
     def __call__(self, points: Tensor) -> Tensor:
         """Map embeddings of the source model, shape (N, p), to the target's space, (N, q).
@@ -44,7 +49,10 @@ class AffineMap:
                 f"This map takes embeddings of shape (N, {len(self.matrix)}), got "
                 f"{tuple(points.shape)}."
             )
-        return points @ self.matrix.to(points) + self.offset.to(points)
+        # In half precision the rounding of W would cost more than that of the points.
+        wide = torch.promote_types(points.dtype, torch.float32)
+        matrix, offset = (side.to(points.device, wide) for side in (self.matrix, self.offset))
+        return torch.addmm(offset, points.to(wide), matrix).to(points.dtype)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, whole or not at all.
@@ -58,6 +66,8 @@ class AffineMap:
             "bias": str(self.bias).lower(),
             "ridge": "" if self.ridge is None else repr(self.ridge),
             "count": str(self.count),
+            "rank": "" if self.rank is None else str(self.rank),
+            "scale": str(self.scale).lower(),
         }
         tensors = {"matrix": self.matrix.cpu().contiguous(), "offset": self.offset.cpu()}
         try:
@@ -85,6 +95,8 @@ class AffineMap:
                     bias=facts["bias"] == "true",
                     ridge=float(facts["ridge"]) if facts["ridge"] else None,
                     count=int(facts["count"]),
+                    rank=int(facts["rank"]) if facts.get("rank") else None,
+                    scale=facts.get("scale") == "true",
                 )
         except (OSError, SafetensorError, KeyError) as error:
             raise FaceGeomError(f"{path} cannot be read as an affine map: {error}") from error
