@@ -44,10 +44,12 @@ class EvaluationCallback(L.Callback, ABC):
 
     Attributes:
         kind: The callback's name in a run's measurements.
+        compares: Whether it compares with frozen models, so that they must be loaded.
         measured_step: Optimiser step of the latest measurement; -1 before the first.
     """
 
     kind: str
+    compares: bool = False
 
     def __init__(self) -> None:
         self.measured_step = -1
@@ -59,6 +61,9 @@ class EvaluationCallback(L.Callback, ABC):
         if self._latest is None:
             raise RuntimeError(f"{type(self).__name__} has not measured yet: no validation ran.")
         return self._latest
+
+    def check(self, references: Mapping[str, FaceModel]) -> None:
+        """Refuse frozen models that cannot be compared with, before any face is drawn or read."""
 
     @abstractmethod
     def connect(self, data: RunData, references: Mapping[str, FaceModel], cache: Path) -> None:
@@ -73,6 +78,10 @@ class EvaluationCallback(L.Callback, ABC):
     @abstractmethod
     def measure(self, module: FineTuneModule) -> Measurement:
         """Measure from `module.embeddings(name)`; called on every process."""
+
+    def completed(self, measurement: Measurement) -> Measurement:
+        """Add what is too dear for every validation; called for the measurements of the record."""
+        return measurement
 
     @abstractmethod
     def differences(self, before: Measurement, after: Measurement) -> dict[str, Interval]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from facegeom_lit.attributes import MIRRORED, AttributeSpec
-from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
+from facegeom_lit.callbacks.cross_model_alignment import ORIGINAL, TUNED
 from facegeom_lit.callbacks.evaluation import EvaluationCallback
 from facegeom_lit.commands.check import in_sweep
 from facegeom_lit.commands.run_name import SWEEP_VARIABLE, run_name
@@ -56,14 +57,22 @@ def start_model(cfg: DictConfig) -> FaceModel:
 
 
 def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
-    """Return the frozen models to compare with; `original` is the start model itself.
+    """Return the frozen models to compare with; the start model is the first, as `original`.
 
     A reference without a path is left out, and so is one with the very weights and
     card of the start model: it is the original.
+
+    Raises:
+        FaceGeomError: When a model cannot be read, or its name cannot stand in a logged one.
     """
     own = model_hash(start)
-    models = {"original": start} if cfg.reference.original else {}
+    models = {ORIGINAL: start}
     for name, path in cfg.reference.models.items():
+        if name in (ORIGINAL, TUNED) or "/" in str(name):
+            raise FaceGeomError(
+                f"reference.models.{name}: {ORIGINAL} and {TUNED} are the run's own models, and a "
+                "name holds no '/'. Give this model another name."
+            )
         if path is None:
             continue
         model = load_face_model(Path(str(path)).expanduser())
@@ -85,6 +94,12 @@ def make_objective(cfg: DictConfig, model: FaceModel, target: AttributeSpec | No
         raise FaceGeomError(
             f"The objective {type(objective).__name__} needs an attribute, but attribute=none. "
             "Choose attribute=<name>, or objective=none."
+        )
+    if objective.needs_start and not (cfg.model or cfg.backbone.weights):
+        raise FaceGeomError(
+            f"The objective {type(objective).__name__} keeps the space of the model that the run "
+            "starts from, but this run starts from random weights. Set model=…, or choose another "
+            "objective."
         )
     if objective.needs_curves and not cfg.training.curves:
         raise FaceGeomError(
@@ -128,6 +143,7 @@ def fine_tune_module(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(cfg.seed)
         head = make_head(cfg, model.card.dimension, len(data.train.classes))
+    start = deepcopy(model) if objective.needs_start else None
     if not cfg.training.freeze_batch_norm:
         calibrate_batch_norm(model, _some_crops(data.train))
     model.train()  # loaded models come in evaluation mode
@@ -148,6 +164,7 @@ def fine_tune_module(
         warmup_steps=training.warmup_steps,
         freeze_batch_norm=training.freeze_batch_norm,
         provenance=provenance,
+        start=start,
     )
 
 
@@ -183,17 +200,17 @@ def data_module(cfg: DictConfig, data: RunData, target: AttributeSpec | None) ->
 
 
 def make_callbacks(
-    cfg: DictConfig, references: dict[str, FaceModel]
+    cfg: DictConfig,
 ) -> tuple[dict[str, EvaluationCallback], list[L.Callback]]:
-    """Instantiate the callbacks: those that measure by kind, and the others."""
+    """Instantiate the callbacks: those that measure by kind, and the others; null is none."""
     measuring: dict[str, EvaluationCallback] = {}
     others: list[L.Callback] = []
     for node in cfg.callbacks.values():
         callback = instantiate(node)
-        if not isinstance(callback, EvaluationCallback):
-            others.append(callback)
-        elif callback.kind != CrossModelAlignment.kind or references:
+        if isinstance(callback, EvaluationCallback):
             measuring[callback.kind] = callback
+        elif callback is not None:
+            others.append(callback)
     return measuring, others
 
 

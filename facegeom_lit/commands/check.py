@@ -21,6 +21,9 @@ NUMBERS: Numbers = {
     "seed": SEED,
     "trainer.max_epochs": (True, 1, INFINITE),
     "trainer.check_val_every_n_epoch": (True, 1, INFINITE),
+    "objective.weight": (False, 0, INFINITE),
+    "objective.batches": (False, 1, INFINITE),
+    "objective.ridge": (False, 1e-12, INFINITE),
     "training.lr": (False, 1e-12, INFINITE),
     "training.head_lr": (False, 1e-12, INFINITE),
     "training.layer_decay": (False, 1e-12, 1),
@@ -68,7 +71,6 @@ NUMBERS: Numbers = {
 SWITCHES = (
     "rerun",
     "evaluation.baseline",
-    "reference.original",
     "training.mirror",
     "training.freeze_batch_norm",
 )

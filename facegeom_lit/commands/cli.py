@@ -17,14 +17,17 @@ from facegeom_lit.resources import resource
 # run, so that help comes at once.
 COMMANDS = {
     "generate": "make a face set: training faces, a lattice, or faces for verification",
+    "embed": "write the embeddings of a set as a gallery: .safetensors, .parquet, .npz, .npy",
     "evaluate": "measure face models on pairs, faces or templates, or the quality of a synthesis",
     "analyze": "measure the attribute geometry of face models, within and across identities",
+    "align": "fit maps between the spaces of face models, and judge them on other people",
     "convert": "write faces in another format: .rec, .bin, Parquet, identity folders",
     "crop": "cut aligned crops out of photos",
     "check-crops": "tell whether crops are aligned to the ArcFace template",
     "import": "read published weights as a face model, and say what they are",
     "probe": "tell whether a card is likely wrong about colour order or normalisation",
     "export": "write a face model as ONNX or pack for InsightFace, or for arcface_torch",
+    "migrate": "turn an enrolled gallery of an old face model into a new one's, by a fitted map",
     "report": "join finished runs: what each objective changed, and which moves its target most",
 }
 

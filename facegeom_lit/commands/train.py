@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import WeightAveraging
@@ -146,8 +147,11 @@ def _run(
     objective = make_objective(cfg, start, target)
     make_head(cfg, start.card.dimension, classes=2)  # refuses what the real one would
     tune(cfg, deepcopy(start))  # as well
-    references = reference_models(cfg, start)
-    measuring, callbacks = make_callbacks(cfg, references)
+    measuring, callbacks = make_callbacks(cfg)
+    compared = any(callback.compares for callback in measuring.values())
+    references = reference_models(cfg, start) if compared else {}
+    for callback in measuring.values():
+        callback.check(references)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
         callbacks=[*measuring.values(), *callbacks],
@@ -156,10 +160,8 @@ def _run(
     )
     # All that the configuration says is understood; only now is anything computed.
     data: RunData = instantiate(cfg.data)(cfg, target)
-    for model in references.values():
-        model.to(trainer.strategy.root_device)
-    for callback in measuring.values():
-        callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
+    _connect(cfg, trainer.strategy.root_device, data, measuring, references)
+    references.clear()  # they are embedded: their memory is free for the training
     module = fine_tune_module(cfg, start, objective, data, target)
     if cfg.rerun and trainer.is_global_zero:
         _forget(folder)  # only now: bad input must not cost a finished run
@@ -181,6 +183,20 @@ def _run(
         for logger in run_loggers:
             logger.finalize("success")
     return record
+
+
+def _connect(
+    cfg: DictConfig,
+    device: torch.device,
+    data: RunData,
+    measuring: dict[str, EvaluationCallback],
+    references: dict[str, FaceModel],
+) -> None:
+    """Tell every callback what it measures on; frozen models embed it on `device`."""
+    for model in references.values():
+        model.to(device)
+    for callback in measuring.values():
+        callback.connect(data, references, Path(cfg.paths.cache) / "embeddings")
 
 
 def _fit(
@@ -211,4 +227,4 @@ def _fit(
 
 
 def _latest(measuring: dict[str, EvaluationCallback]) -> Measurements:
-    return {name: callback.latest for name, callback in measuring.items()}
+    return {name: callback.completed(callback.latest) for name, callback in measuring.items()}

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, Method
+from facegeom_lit.geometry.alignment.centred import ROUNDING
 from facegeom_lit.geometry.alignment.folds import FOLDS, take_by_fold
 from facegeom_lit.geometry.alignment.moments import Moments, check_pairs, sum_moments
 
@@ -94,14 +95,25 @@ class AlignmentMetric(Metric):
         return self._sums().solve(**self.options)
 
     def compute(self) -> Tensor:
-        """Share of the target's variance that the map explains on the fitted pairs, at most 1."""
+        """Share of the target's variance that the map explains on the fitted pairs, at most 1.
+
+        Raises:
+            FaceGeomError: When nothing was taken, all embeddings of the target are equal, or an
+                argument is out of range.
+        """
         sums = self._sums()
         fitted = sums.solve(**self.options)
         total = sum_moments(sums.folds)
         products, matrix = total.about(), fitted.matrix.double()
+        variance = products.yy.trace()
+        if variance <= total.count * (ROUNDING * total.y_mean).square().sum():
+            raise FaceGeomError(
+                "The target gives all images the same embedding, so there is no variance to "
+                "explain. Look for dead outputs in that model."
+            )
         missed = total.x_mean @ matrix + fitted.offset.double() - total.y_mean
         residual = products.residual(matrix) + total.count * missed.square().sum()
-        return 1 - residual / products.yy.trace()
+        return 1 - residual / variance
 
     def _merged(self, several: Tensor) -> Tensor:
         """Moments of several processes or batches (S, folds, numbers) as those of one."""

@@ -37,7 +37,7 @@ def frames(analyses: Sequence[Analysis]) -> dict[str, Frame]:
         name: [row for analysis in analyses for row in rows(analysis)]
         for name, rows in _TABLES.items()
     }
-    return {name: _columns(rows) for name, rows in made.items() if rows}
+    return {name: columns_of(rows) for name, rows in made.items() if rows}
 
 
 def rows_of(frame: Mapping[str, Sequence[Any]]) -> list[Row]:
@@ -50,7 +50,7 @@ def rows_of(frame: Mapping[str, Sequence[Any]]) -> list[Row]:
     return [dict(zip(frame, row, strict=True)) for row in zip(*frame.values(), strict=True)]
 
 
-def _columns(rows: Sequence[Row]) -> Frame:
+def columns_of(rows: Sequence[Row]) -> Frame:
     """Turn rows into columns; rows of several sets may know different columns."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [_plain(row.get(name)) for row in rows] for name in names}

@@ -35,15 +35,21 @@ class Section:
 
 
 def write_page(
-    folder: str | Path, title: str, sections: Sequence[Section], notes: Sequence[str] = ()
+    folder: str | Path,
+    title: str,
+    sections: Sequence[Section],
+    notes: Sequence[str] = (),
+    *,
+    page: str = PAGE,
 ) -> Path:
-    """Write `analysis.md` beside the files that it shows, whole or not at all.
+    """Write a page beside the files that it shows, whole or not at all.
 
     Args:
         folder: Where tables and pictures stand already.
         title: Of the page.
         sections: In their order.
         notes: Remarks at the end, each once.
+        page: Name of the file.
 
     Returns:
         The page.
@@ -65,9 +71,9 @@ def write_page(
             lines += [f"![{_plain(caption)}]({quote(picture)})", ""]
     if notes:
         lines += ["## Notes", "", *(f"- {note}" for note in dict.fromkeys(notes)), ""]
-    with atomic_path(folder / PAGE) as temporary:
+    with atomic_path(folder / page) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
-    return folder / PAGE
+    return folder / page
 
 
 def _table(name: str, columns: Mapping[str, Sequence[Any]]) -> list[str]:

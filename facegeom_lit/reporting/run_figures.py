@@ -10,15 +10,16 @@ from torch import Tensor
 
 from facegeom_lit.attributes import AttributeSpec
 from facegeom_lit.callbacks.attribute_geometry import AttributeGeometry
-from facegeom_lit.callbacks.cross_model_alignment import CrossModelAlignment
+from facegeom_lit.callbacks.cross_model_alignment import TO, TUNED, Aligned, CrossModelAlignment
 from facegeom_lit.callbacks.evaluation import Measurement
 from facegeom_lit.callbacks.verification import Verification
+from facegeom_lit.evaluation.alignment.ladders import ANCHORS, RANK
 from facegeom_lit.geometry.interaction import interaction_intervals
 from facegeom_lit.geometry.lattice_geometry import LatticeGeometry
-from facegeom_lit.reporting.alignment_figure import alignment_figure
 from facegeom_lit.reporting.energy_figures import attribute_figure, violin_figure
 from facegeom_lit.reporting.interaction_figure import Interaction, interaction_figure
 from facegeom_lit.reporting.lattice_figure import lattice_figure
+from facegeom_lit.reporting.run_alignment_figures import alignment_figure, curves_figure
 from facegeom_lit.reporting.training_faces_figure import training_faces_figure
 from facegeom_lit.reporting.training_figure import read_metrics, training_figure
 from facegeom_lit.reporting.verification_figure import Curve, roc_figure
@@ -52,9 +53,11 @@ def draw_run(folder: Path, data: RunData, target: AttributeSpec | None, models: 
         curves = {model: _roc(m) for model, m in found.items()}
         roc_figure(figures / "verification.png", curves, data.verification_set)
     if found := _of_kind(models, CrossModelAlignment.kind):
-        for model, measurement in found.items():
-            title = f"rank-1 on unseen identities, {model} fine-tuning"
-            alignment_figure(figures / f"alignment_{model}.png", _rank1(measurement), title)
+        aligned: dict[str, Aligned] = {model: m.detail for model, m in found.items()}
+        alignment_figure(figures / "alignment.png", {m: _rank1(a) for m, a in aligned.items()})
+        ladders = {model: a.ladders for model, a in aligned.items()}
+        for kind in (RANK, ANCHORS):
+            curves_figure(figures / f"alignment_{kind}.png", ladders, kind)
 
 
 def _draw_geometry(
@@ -103,10 +106,10 @@ def _roc(measurement: Measurement) -> Curve:
     return far[kept].numpy(), tar[kept].numpy()
 
 
-def _rank1(measurement: Measurement) -> dict[str, dict[str, float | None]]:
-    """Return rank-1 by (reference, direction) and map."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for (reference, kind, direction), ranks in measurement.detail.items():
-        row = f"{direction} {reference}"
-        rows.setdefault(row, {})[kind] = float((ranks == 1).double().mean())
+def _rank1(aligned: Aligned) -> dict[tuple[str, str], dict[str, float | None]]:
+    """Return rank-1 by (model of the probes, model of the gallery) and map."""
+    rows: dict[tuple[str, str], dict[str, float | None]] = {}
+    for (reference, kind, direction), judged in aligned.judged.items():
+        pair = (TUNED, reference) if direction == TO else (reference, TUNED)
+        rows.setdefault(pair, {})[kind] = judged.value("rank1")
     return rows

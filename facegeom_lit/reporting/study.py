@@ -12,6 +12,7 @@ from facegeom_lit.reporting.study_changes import (
     arm_matrix,
     matrix_measures,
     study_changes,
+    study_compatibility,
 )
 from facegeom_lit.reporting.study_checks import check_runs
 from facegeom_lit.reporting.study_comparison import (
@@ -37,6 +38,7 @@ class Study:
         notes: What a reader must know: runs left out, cells missing, versions that differ.
         matrices: By (measure, arm): what fine-tuning for one attribute changed in every other.
         changes: Of each arm, attribute and measure.
+        compatibility: What each arm left of the old gallery, for each attribute and figure.
         means: Of each arm and measure, over attributes.
         augmentation: The arm of augmentation alone; None where there is none.
         tolerance: Difference of the AUC's change that counts as equal.
@@ -50,6 +52,7 @@ class Study:
     notes: tuple[str, ...]
     matrices: Mapping[tuple[str, str], Cells]
     changes: tuple[Change, ...]
+    compatibility: tuple[Change, ...]
     means: Means
     augmentation: str | None
     tolerance: float
@@ -89,6 +92,7 @@ def make_study(runs: Runs, augmentation: str | None = None, tolerance: float = 0
         tuple(notes + _untargeted(runs, changes)),
         matrices,
         tuple(changes),
+        tuple(study_compatibility(runs)),
         arm_means(changes),
         found,
         tolerance,

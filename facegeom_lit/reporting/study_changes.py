@@ -10,6 +10,8 @@ from facegeom_lit.reporting.study_runs import Record, Runs
 from facegeom_lit.reporting.sweep_matrix import Cell, Cells, sweep_cells
 
 VERIFY = "val/verify/"
+OLD_GALLERY = "val/align/original/"
+"""Prefix of the figures that compare with the untouched model: mapped, unmapped, both ways."""
 VERIFIED = ("auc", "eer", "tar@")
 """Verification figures of a study, or how they begin."""
 
@@ -55,6 +57,33 @@ def study_changes(runs: Runs) -> list[Change]:
                 continue
             own = [record for record in records if record["attribute"] == attribute]
             changes += _geometry(arm, attribute, own) + _verification(arm, attribute, own)
+    return changes
+
+
+def study_compatibility(runs: Runs) -> list[Change]:
+    """Return what every arm left of the old gallery, by `<map>/<direction>/<figure>`.
+
+    That is how the gallery of the untouched model serves after the fine-tuning, less how it served
+    that model itself; joined as verification is in `study_changes`. Empty where no run compared
+    with the untouched model.
+
+    Args:
+        runs: Runs that may be compared.
+    """
+    changes = []
+    for arm in runs.arms:
+        records = runs.of(arm)
+        for attribute in dict.fromkeys(record["attribute"] for record in records):
+            if attribute == BASELINE:
+                continue
+            own = [record for record in records if record["attribute"] == attribute]
+            found = dict.fromkeys(name for r in own for name in r["differences"])
+            names = {
+                name: name.removeprefix(OLD_GALLERY)
+                for name in found
+                if name.startswith(OLD_GALLERY) and name.count("/") == OLD_GALLERY.count("/") + 2
+            }
+            changes += _figures(arm, attribute, own, names)
     return changes
 
 
@@ -125,15 +154,23 @@ def _geometry(arm: str, attribute: str, records: Sequence[Record]) -> list[Chang
 
 def _verification(arm: str, attribute: str, records: Sequence[Record]) -> list[Change]:
     names = dict.fromkeys(name for r in records for name in r["differences"] if VERIFY in name)
+    measures = {name: name.rsplit("/", 1)[-1] for name in names}
+    chosen = {name: m for name, m in measures.items() if m.startswith(VERIFIED)}
+    return _figures(arm, attribute, records, chosen)
+
+
+def _figures(
+    arm: str, attribute: str, records: Sequence[Record], names: Mapping[str, str]
+) -> list[Change]:
+    """Join logged figures, which are no means over identities; `names`: logged name → measure."""
     changes = []
-    for name in names:
-        measure = name.rsplit("/", 1)[-1]
+    for name, measure in names.items():
         found = {
             record["seed"]: entry
             for record in records
             if (entry := record["differences"].get(name)) and entry["difference"] is not None
         }
-        if not measure.startswith(VERIFIED) or not found:
+        if not found:
             continue
         values, lows, highs = (
             [entry[key] for entry in found.values()] for key in ("difference", "low", "high")

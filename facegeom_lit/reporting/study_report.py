@@ -15,9 +15,12 @@ from facegeom_lit.reporting.run_record import versions
 from facegeom_lit.reporting.study import Study
 from facegeom_lit.reporting.study_changes import run_changes
 from facegeom_lit.reporting.study_comparison import AUC, Comparison, verdict
+from facegeom_lit.reporting.study_compatibility import SERVICES, service_figures, standings
 from facegeom_lit.reporting.study_tables import (
     change_columns,
     change_table,
+    compatibility_columns,
+    compatibility_table,
     equal_table,
     markdown,
     matrix_columns,
@@ -32,6 +35,7 @@ from facegeom_lit.reporting.study_tables import (
 )
 from facegeom_lit.reporting.style import words
 from facegeom_lit.reporting.sweep_matrix import sweep_figure
+from facegeom_lit.reporting.trade_off_figure import Panels, trade_off_figure
 
 RECORD = "report.json"
 PAGE = "report.md"
@@ -41,6 +45,7 @@ INTERVALS = (
     "95 % over identities, seeds averaged first, widened to the range of the seeds; over "
     "attributes where arms are averaged or compared. * leaves out zero."
 )
+SEEDS = "95 % over people, averaged over seeds and widened to their range."
 MATRIX = "after − before; rows: fine-tuned for, columns: measured. " + INTERVALS
 
 
@@ -76,6 +81,10 @@ def write_study(folder: Path, study: Study) -> None:
         "runs": (run_columns(study), "The runs of the report."),
         "matrix": (matrix_columns(study), "What fine-tuning changed. " + MATRIX),
         "changes": (change_columns(study), "Change of each target. " + INTERVALS),
+        "compatibility": (
+            compatibility_columns(study),
+            "Change of what the old gallery serves. " + SEEDS,
+        ),
         "arms": (mean_columns(study), "Mean change over attributes. " + INTERVALS),
         "pairs": (pair_columns(study), "Arms compared over attributes, paired. " + INTERVALS),
     }
@@ -89,6 +98,13 @@ def write_study(folder: Path, study: Study) -> None:
                 objective_runs(study, measure),
                 geometry=words(measure),
                 title="What each objective did to its target, and to verification",
+            )
+        for measure, panels in _trade_offs(study).items():
+            trade_off_figure(
+                temporary / FIGURES / f"trade-off-{measure}.png",
+                panels,
+                goal=measure,
+                intervals=_intervals(study),
             )
         for name, (columns, caption) in tables.items():
             if any(len(column) for column in columns.values()):
@@ -112,6 +128,8 @@ def print_study(study: Study) -> None:
         table = matrix_table(cells, intervals=False)
         print_table(f"{arm}: {measure}, after − before", *table, "* the interval leaves out zero")
     names = [n for n in measure_names(study) if n in ("energy", "response", "auc")]
+    if study.compatibility:
+        print_table("change of what the old gallery serves", *compatibility_table(study), SEEDS)
     print_table("change of the target", *change_table(study, names), INTERVALS)
     print_table("mean over attributes", *mean_table(study, names))
     for title, comparisons in (("all arms", study.overall), ("equal AUC", study.at_equal)):
@@ -161,6 +179,7 @@ def _page(study: Study) -> Iterator[str]:
     yield from _compared("Arms of equal verification against each other", study.at_equal)
     pictures = [f"![{measure}]({FIGURES}/objectives-{measure}.png)" for measure in _moved(study)]
     yield from _section("The move against its cost", pictures)
+    yield from _section("Compatibility with the old gallery", _compatibility(study))
     changes = change_table(study, measure_names(study))
     yield from _section("Change of each target", markdown(*changes))
     for (measure, arm), cells in study.matrices.items():
@@ -187,6 +206,45 @@ def _verification(study: Study) -> list[str]:
         "",
         *markdown(*equal_table(study)),
     ]
+
+
+def _compatibility(study: Study) -> list[str]:
+    if not study.compatibility:
+        return ["No run compared with the model that it started from."]
+    text = (
+        "How the untouched model's gallery serves after the fine-tuning, less how it served "
+        "before: `none/to` new probes as they are, `ridge/to` new probes mapped, `ridge/from` the "
+        "gallery's own templates mapped to the new model. " + SEEDS
+    )
+    pictures = [f"![{m}]({FIGURES}/trade-off-{m}.png)" for m in _trade_offs(study)]
+    return [text, "", *markdown(*compatibility_table(study)), "", *pictures]
+
+
+def _trade_offs(study: Study) -> dict[str, Panels]:
+    """The panels of each geometric measure; those of one arm, or of none, say nothing."""
+    return {
+        measure: panels
+        for measure in _moved(study)
+        if (
+            panels := {
+                (figure, label): found
+                for figure in service_figures(study.compatibility)
+                for service, label in SERVICES.items()
+                if len(
+                    found := standings(
+                        study.changes, study.compatibility, measure, f"{service}/{figure}"
+                    )
+                )
+                > 1
+            }
+        )
+    }
+
+
+def _intervals(study: Study) -> str:
+    if len({change.attribute for change in study.changes}) == 1:
+        return "95 % over people, widened to the range of the seeds"
+    return "95 % over attributes"
 
 
 def _compared(title: str, comparisons: tuple[Comparison, ...]) -> Iterator[str]:

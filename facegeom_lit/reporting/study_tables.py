@@ -12,6 +12,7 @@ from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.study import Study
 from facegeom_lit.reporting.study_changes import run_changes
 from facegeom_lit.reporting.study_comparison import Comparison, Pair, interval_text, p_text
+from facegeom_lit.reporting.study_compatibility import SERVICES, service_figures
 from facegeom_lit.reporting.study_runs import Run
 from facegeom_lit.reporting.sweep_matrix import Cell, Cells
 
@@ -56,6 +57,35 @@ def change_columns(study: Study) -> Columns:
         for change in study.changes
     ]
     return _columns(names, rows)
+
+
+def compatibility_columns(study: Study) -> Columns:
+    """One row for each arm, targeted attribute, and figure of the old gallery."""
+    names = ("arm", "attribute", "map", "direction", "figure", "difference", "low", "high", "seeds")
+    rows = [
+        (
+            change.arm,
+            change.attribute,
+            *change.measure.split("/"),
+            *_cell(change.cell)[:3],
+            len(change.seeds),
+        )
+        for change in study.compatibility
+    ]
+    return _columns(names, rows)
+
+
+def compatibility_table(study: Study) -> tuple[list[str], Rows]:
+    """Return heads and rows of what is left of the old gallery: an attribute and arm a row."""
+    wanted = [
+        f"{service}/{figure}"
+        for figure in service_figures(study.compatibility)
+        for service in SERVICES
+    ]
+    found = {(c.attribute, c.arm, c.measure): c.cell for c in study.compatibility}
+    keys = dict.fromkeys((attribute, arm) for attribute, arm, _ in found)
+    rows = [[*key, *(_text(found.get((*key, measure))) for measure in wanted)] for key in keys]
+    return ["attribute", "arm", *wanted], rows
 
 
 def mean_columns(study: Study) -> Columns:

@@ -18,6 +18,10 @@ SECTIONS = (
     "val/verify/",
     "val/align/",
 )
+OLD = "val/align/original/"
+"""Where the alignment with the model that a run started from is logged."""
+
+MAPS = ("ridge", "low_rank", "linear", "procrustes")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -34,6 +38,26 @@ def difference(entry: Mapping[str, float | None] | None) -> str:
         return f"{entry['difference']:+.3f}"
     star = " *" if low > 0 or high < 0 else "  "
     return f"{entry['difference']:+.3f} [{low:+.3f}, {high:+.3f}]{star}"
+
+
+def compatibility(metrics: Mapping[str, float | None]) -> str:
+    """Say whether the starting model's gallery still serves; empty where that was not measured.
+
+    Of several maps the one of `MAPS` that stands first there: not the best on the judging people.
+    """
+    found = {
+        name.removeprefix(OLD).removesuffix("/rank1"): number(value)
+        for name, value in metrics.items()
+        if name.startswith(OLD) and name.endswith("/rank1")
+    }
+    if not found:
+        return ""
+    mapped = next((name for name in MAPS if f"{name}/to" in found), None)
+    return (
+        f"backward compatibility, rank-1 of new probes: old gallery {found['none/to']} unmapped"
+        + (f", {found[f'{mapped}/to']} mapped ({mapped})" if mapped else "")
+        + f"; re-enrolled {found['native/from']}; the old model had {found['native/to']}"
+    )
 
 
 def print_run(record: Record) -> None:
@@ -63,5 +87,7 @@ def print_run(record: Record) -> None:
             )
         table.add_section()
     console.print(table)
+    if said := compatibility(after):
+        console.print(said)
     for note in record["notes"]:
         console.print(f"note: {note}")

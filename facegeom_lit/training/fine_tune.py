@@ -42,6 +42,8 @@ class FineTuneModule(L.LightningModule):
         warmup_steps: Steps over which rates rise linearly.
         freeze_batch_norm: Keep batch normalisation in evaluation mode (small or odd batches).
         provenance: Hashes of what the run is made of, by name; kept with every checkpoint.
+        start: The untouched model, where the objective compares with it; stands still, and is in
+            no checkpoint (its hash is in `provenance`).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class FineTuneModule(L.LightningModule):
         warmup_steps: int = 0,
         freeze_batch_norm: bool = True,
         provenance: Mapping[str, str] | None = None,
+        start: FaceModel | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -79,10 +82,19 @@ class FineTuneModule(L.LightningModule):
         self.warmup_steps = warmup_steps
         self.freeze_batch_norm = freeze_batch_norm
         self.provenance = dict(provenance or {})
+        # In a tuple it is no submodule: nothing saves it, trains it or reduces it over processes.
+        self._start: tuple[FaceModel, ...] = ()
+        if start is not None:
+            self._start = (start.eval().requires_grad_(False),)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return raw embeddings (B, D) of uint8 RGB crops (B, 3, 112, 112)."""
         return self.model(images)
+
+    def on_fit_start(self) -> None:
+        """Bring the start model to where the images are."""
+        for start in self._start:
+            start.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         """Let a resting backbone rest, and batch normalisation where it was asked to."""
@@ -123,18 +135,20 @@ class FineTuneModule(L.LightningModule):
         with torch.set_grad_enabled(not self._warming_up):
             embeddings = self.model(batch[IMAGE])
         logits = self.head(embeddings, labels)
-        losses = self.objective(logits, embeddings, labels, self._scaled(batch[ATTRIBUTE]))
+        values = self._scaled(batch[ATTRIBUTE])
+        losses = self.objective(logits, embeddings, labels, values, self._started(batch[IMAGE]))
         loss = losses.total
         if not bool(loss.isfinite()):
+            parts = ", ".join(f"{name} {part.item()}" for name, part in losses.parts.items())
             raise FaceGeomError(
                 f"The loss is {loss.item()} at epoch {self.current_epoch}, batch {batch_idx} "
-                f"(identity {losses.identity.item()}, attribute {losses.attribute.item()}). Lower "
-                "training.lr or head.scale, or clip the gradient (trainer.gradient_clip_val)."
+                f"({parts}). Lower training.lr or head.scale, or clip the gradient "
+                "(trainer.gradient_clip_val)."
             )
         size = len(labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=size)
-        self.log("train/loss_identity", losses.identity, batch_size=size)
-        self.log("train/loss_attribute", losses.attribute, batch_size=size)
+        for name, part in losses.parts.items():
+            self.log(f"train/loss_{name}", part, batch_size=size)
         if self._warming_up and self.trainer.world_size > 1:
             # Data-parallel reduction waits for every parameter: give the resting ones a gradient.
             loss = loss + 0 * sum(p.sum() for p in self.model.parameters() if p.requires_grad)
@@ -150,6 +164,11 @@ class FineTuneModule(L.LightningModule):
     def _warming_up(self) -> bool:
         """Whether the head learns alone."""
         return self.current_epoch < self.head_warmup_epochs
+
+    @torch.no_grad()
+    def _started(self, images: Tensor) -> Tensor | None:
+        """Return the start model's embeddings (B, D), where the objective compares with them."""
+        return self._start[0](images) if self._start else None
 
     def _scaled(self, values: Tensor) -> Tensor:
         """Map the attribute's range to [-1, 1]."""

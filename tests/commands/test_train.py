@@ -58,12 +58,14 @@ def test_a_run_writes_everything(fast_run: subprocess.CompletedProcess[str]) -> 
     folder = Path(fast_run.stdout.strip().splitlines()[-1].removeprefix("output: "))
     pictures = {file.stem for file in (folder / "figures").glob("*.png")}
     assert {"lattice", "attributes", "energy_violins", "verification", "training"} <= pictures
-    assert {"alignment_before", "alignment_after", "training_faces"} <= pictures
+    assert {"alignment", "alignment_rank", "alignment_anchors", "training_faces"} <= pictures
     assert {"exact_lattice", "exact_attributes", "exact_energy_violins"} <= pictures
     assert {"interaction", "exact_interaction"} <= pictures
     tables = run["tables"]["after"]
     assert {"interaction", "correlation", "exact_interaction"} <= set(tables)
     assert tables["interaction"]["age"]["pose"] == tables["interaction"]["pose"]["age"]
+    assert {curve["kind"] for curve in tables["alignment_curves"]} == {"rank", "anchors"}
+    assert "backward compatibility, rank-1 of new probes: old gallery" in fast_run.stdout
     assert weights_hash(load_face_model(folder / "model")) == run["weights"]["after"]
     assert (folder / "csv" / "session_0" / "metrics.csv").is_file()
     assert list((folder / "wandb").glob("offline-run-*"))
@@ -81,7 +83,7 @@ def test_bad_input_costs_no_finished_run(
     fast_run: subprocess.CompletedProcess[str], output: Path
 ) -> None:
     before = record(fast_run)
-    refused = train("debug=fdr", "rerun=true", "reference.original=maybe", output=output)
+    refused = train("debug=fdr", "rerun=true", "training.mirror=maybe", output=output)
     assert refused.returncode == 1
     assert record(fast_run) == before
 
@@ -177,6 +179,8 @@ def test_two_processes_agree_with_each_other_and_finish(output: Path) -> None:
         (["+trainin.lr=3"], "Unknown key 'trainin.lr'"),
         (["head.margin=foo"], "head.margin must be a number"),
         (["callbacks.verification.fars=[2,0]"], "callbacks.verification.fars"),
+        (["callbacks.cross_model_alignment.maps=[rigid]"], "cross_model_alignment: maps holds"),
+        (["callbacks.cross_model_alignment.maps=[{method: low_rank, rank: 129}]"], "rank 129"),
         (["seed=-1"], "seed must be a whole number"),
         (["evaluation.measured=null"], "evaluation.measured must be a list"),
         (["attribute.high=2"], "attribute.high=2.0 reach beyond"),
@@ -214,6 +218,7 @@ def test_given_photos_are_trained_and_measured_on(output: Path, tmp_path: Path) 
     assert "data=edited needs an editor, which synthesis=diffusion has not" in no_editor.stderr
     prior = save_tiny_prior(output / "tiny_prior")
     edit += ["synthesis=prior_edit", f"synthesis.editor.model={prior}", "synthesis.editor.steps=1"]
-    edit += ["gates=none", "evaluation.measured=[age,hue]"]
+    edit += ["gates=none", "evaluation.measured=[age,hue]", "callbacks.cross_model_alignment=null"]
     run = record(train("debug=fdr", "attribute=age", *edit, output=output))
     assert {"val/energy/age", "val/energy/hue"} <= set(run["metrics"])
+    assert not any(name.startswith("val/align/") for name in run["metrics"])

@@ -99,3 +99,6 @@ def test_alignment_errors() -> None:
         metric.map()
     with pytest.raises(FaceGeomError, match=r"must be \(8, 6\), got \(8, 7\)"):
         metric.update(torch.ones(2, 8), torch.ones(2, 7))
+    metric.update(torch.randn(9, 8), torch.full((9, 6), 0.1, dtype=torch.float64))
+    with pytest.raises(FaceGeomError, match="no variance"):
+        metric.compute()

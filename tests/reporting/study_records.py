@@ -13,7 +13,12 @@ ATTRIBUTES = ("age", "hue", "pose", "contrast", "beard", "glasses", "blur", "mak
 AUGMENTATION = ("objective=invariance", "objective.pull=0")
 PULL = ("objective=invariance",)
 ENERGY = ("objective=energy",)
-_CLASSES = {"invariance": "Invariance", "energy": "Energy", "none": "Objective"}
+_CLASSES = {
+    "invariance": "Invariance",
+    "energy": "Energy",
+    "compatible": "Compatible",
+    "none": "Objective",
+}
 
 
 def record(

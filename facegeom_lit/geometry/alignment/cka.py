@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.alignment.centred import ROUNDING, centred
 from facegeom_lit.geometry.alignment.moments import check_pairs
 
 FEWEST_ROWS = 4
@@ -49,7 +50,8 @@ def unbiased_hsic(square: Tensor | float, first: GramSums, second: GramSums) -> 
     n = len(first.rows)
     trace = square - first.diagonal @ second.diagonal
     total = first.rows.sum() * second.rows.sum() / ((n - 1) * (n - 2))
-    return float(trace + total - 2 / (n - 2) * (first.rows @ second.rows)) / (n * (n - 3))
+    found = float(trace + total - 2 / (n - 2) * (first.rows @ second.rows))
+    return found / (n * (n - 3)) if abs(found) > ROUNDING * float(square) else 0.0
 
 
 def debiased_cka(first: Tensor, second: Tensor) -> float:
@@ -64,8 +66,8 @@ def debiased_cka(first: Tensor, second: Tensor) -> float:
         second: Embeddings of the other of the same images, shape (N, q).
 
     Raises:
-        FaceGeomError: When rows are not finite or not paired, are fewer than four, or are all
-            equal.
+        FaceGeomError: When rows are not finite or not paired, are fewer than four, are all equal,
+            or as of `cka_of`.
 
     Example:
         >>> import torch
@@ -75,7 +77,7 @@ def debiased_cka(first: Tensor, second: Tensor) -> float:
     """
     check_pairs(first, second)
     check_rows(first)
-    x, y = (points.double() - points.double().mean(dim=0) for points in (first, second))
+    x, y = centred(first), centred(second)
     x_sums, y_sums = GramSums.of(x), GramSums.of(y)
     return cka_of(
         unbiased_hsic((x.T @ y).square().sum(), x_sums, y_sums),
@@ -88,12 +90,13 @@ def cka_of(both: float, first: float, second: float) -> float:
     """CKA from the three criteria.
 
     Raises:
-        FaceGeomError: When a model gives all images the same embedding.
+        FaceGeomError: When a model places all images equally far from each other, or all but one
+            on one point.
     """
     if first <= 0 or second <= 0:
         raise FaceGeomError(
-            "A model gives all images the same embedding, which resembles nothing. Look for dead "
-            "outputs in it."
+            "A model places all images equally far from each other, or all but one on one point, "
+            "so nothing can resemble it. Give more images, or look for dead outputs in the model."
         )
     return both / (first * second) ** 0.5
 

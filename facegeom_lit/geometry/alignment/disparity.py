@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.alignment.centred import centred
 from facegeom_lit.geometry.alignment.moments import check_pairs
 
 
@@ -34,7 +34,7 @@ def procrustes_disparity(first: Tensor, second: Tensor) -> float:
         0.0
     """
     check_pairs(first, second)
-    x, y = (points.double() - points.double().mean(dim=0) for points in (first, second))
+    x, y = centred(first), centred(second)
     return disparity_of(x.T @ y, x.square().sum(), y.square().sum())
 
 
@@ -43,22 +43,14 @@ def disparity_of(cross: Tensor, first: Tensor, second: Tensor, *, rough: bool = 
 
     Args:
         cross: XᵀY, float64.
-        first: Σ|x|².
-        second: Σ|y|².
+        first: Σ|x|² > 0.
+        second: Σ|y|² > 0.
         rough: Take the singular values from eigenvalues: a third less time, five digits.
-
-    Raises:
-        FaceGeomError: When a model gives all images the same embedding.
     """
-    size = float(first) * float(second)
-    if size <= 0:
-        raise FaceGeomError(
-            "A model gives all images the same embedding, which resembles nothing. Look for dead "
-            "outputs in it."
-        )
     if rough:
         square = cross @ cross.T if len(cross) <= cross.shape[1] else cross.T @ cross
         strengths = torch.linalg.eigvalsh(square).clamp(min=0.0).sqrt()
     else:
         strengths = torch.linalg.svdvals(cross)
-    return min(max(1 - float(strengths.sum()) ** 2 / size, 0.0), 1.0)
+    share = float(strengths.sum()) / (float(first) ** 0.5 * float(second) ** 0.5)
+    return min(max(1 - share**2, 0.0), 1.0)

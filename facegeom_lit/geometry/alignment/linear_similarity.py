@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from facegeom_lit.geometry.alignment.cka import GramSums, cka_of, unbiased_hsic
+from facegeom_lit.geometry.alignment.centred import centred
+from facegeom_lit.geometry.alignment.cka import FEWEST_ROWS, GramSums, cka_of, unbiased_hsic
 from facegeom_lit.geometry.alignment.disparity import disparity_of
 from facegeom_lit.geometry.full_precision import full_precision
 
@@ -20,11 +21,12 @@ class LinearSimilarity:
         second: Rows of the same images, (N, q).
 
     Raises:
-        FaceGeomError: When a model gives all images the same embedding.
+        FaceGeomError: When a model gives all images the same embedding, or places them equally far
+            from each other.
     """
 
     def __init__(self, first: Tensor, second: Tensor) -> None:
-        self._x, self._y = (points - points.mean(dim=0) for points in (first, second))
+        self._x, self._y = centred(first), centred(second)
         self._x_sums, self._y_sums = GramSums.of(self._x), GramSums.of(self._y)
         self._products = [
             a.T @ b for a, b in ((self._x, self._y), (self._x, self._x), (self._y, self._y))
@@ -58,7 +60,12 @@ class LinearSimilarity:
         }
 
     def left_out(self, groups: Tensor) -> dict[str, Tensor]:
-        """Each index without each group of rows (N,), from the sums less those of the group."""
+        """Each index without each group of rows (N,), from the sums less those of the group.
+
+        Empty where too few rows would stay for one.
+        """
+        if len(groups) - int(groups.bincount().max()) < FEWEST_ROWS:
+            return dict.fromkeys(self.observed(), torch.empty(0))
         groups = groups.to(self._x.device)
         found = [self._without(groups == group) for group in range(int(groups.max()) + 1)]
         return {

@@ -17,9 +17,13 @@ from facegeom_lit.geometry.alignment.mutual_neighbors import mutual_knn
 from facegeom_lit.geometry.alignment.neighbor_similarity import NeighborSimilarity
 from facegeom_lit.geometry.alignment.people_permutation import permute_people
 from facegeom_lit.geometry.points import Distance, comparable
-from facegeom_lit.geometry.statistics import Interval, check_bootstrap
+from facegeom_lit.geometry.statistics import FEWEST, Interval, check_bootstrap
 
 __all__ = ["SimilarityIndex", "debiased_cka", "mutual_knn", "procrustes_disparity", "similarity"]
+
+
+TIE = 1e-5
+"""Chance that comes so close is as similar: it is computed with fewer digits."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class SimilarityIndex:
         value: The index with its interval over people.
         null: Its mean where people are permuted.
         null_std: Standard deviation there; 0 of a single permutation.
-        p: How often chance is at least as similar, (1 + such permutations) / (1 + permutations).
+        p: How often chance is at least as similar, (1 + such permutations) / (1 + permutations); 1
+            with fewer than `statistics.FEWEST` people, whom there are too few ways to permute.
     """
 
     name: str
@@ -104,13 +109,14 @@ def similarity(
     indices = {}
     for name, value in observed.items():
         null = torch.tensor([chance[name] for chance in by_chance], dtype=torch.float64)
-        alike = null <= value if name == "procrustes_disparity" else null >= value
+        sign = -1 if name == "procrustes_disparity" else 1
+        alike = int((sign * (null - value) >= -TIE).sum())
         bounds = (-1.0 if name == "cka" else 0.0, 1.0)
         indices[name] = SimilarityIndex(
             name,
             jackknife_interval(value, left_out[name], people, level, bounds),
             float(null.mean()),
             float(null.std(unbiased=len(null) > 1)),
-            (1 + int(alike.sum())) / (1 + permutations),
+            (1 + alike) / (1 + permutations) if people >= FEWEST else 1.0,
         )
     return indices

@@ -92,7 +92,7 @@ def probe_attribute(
     if resamples and people >= FEWEST:
         ends = [
             percentiles(sampled, level)
-            for sampled in _resampled(right, target, groups, resamples, seed)
+            for sampled in resampled_accuracies(right, target, groups, resamples, seed)
         ]
     return Probe(
         Interval(accuracy, *ends[0], people),
@@ -125,14 +125,25 @@ def _read(
     return read
 
 
-def _resampled(
+def resampled_accuracies(
     right: NDArray[np.bool_],
     target: NDArray[np.bool_],
     groups: NDArray[np.int64],
     resamples: int,
     seed: int,
 ) -> tuple[Tensor, Tensor]:
-    """Accuracy and balanced accuracy of identities drawn with replacement, each (R,)."""
+    """Accuracy and balanced accuracy of identities drawn with replacement.
+
+    Args:
+        right: Whether each image was read right, (N,).
+        target: Whether it has the attribute, (N,).
+        groups: Its identity, from 0, (N,).
+        resamples: R.
+        seed: Of the draws.
+
+    Returns:
+        Both (R,), float64; of balanced accuracies fewer, where a sample has one side alone.
+    """
     # Images read right and images in all of each person, with the attribute and without.
     table = np.stack(
         [

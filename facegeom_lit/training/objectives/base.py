@@ -16,15 +16,25 @@ class Losses:
     Args:
         identity: Cross-entropy of the head's logits.
         attribute: The objective's own term, already weighted.
+        compatible: How far embeddings left the space of the start model, already weighted; None
+            where that costs nothing.
     """
 
     identity: Tensor
     attribute: Tensor
+    compatible: Tensor | None = None
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The parts that there are, by name."""
+        parts = {"identity": self.identity, "attribute": self.attribute}
+        return parts if self.compatible is None else parts | {"compatible": self.compatible}
 
     @property
     def total(self) -> Tensor:
         """The loss to minimise."""
-        return self.identity + self.attribute
+        total = self.identity + self.attribute
+        return total if self.compatible is None else total + self.compatible
 
 
 class Objective(nn.Module):
@@ -39,7 +49,17 @@ class Objective(nn.Module):
     needs_curves = False
     """Whether the term reads whole curves, three images each, in the order of their steps."""
 
-    def forward(self, logits: Tensor, embeddings: Tensor, labels: Tensor, values: Tensor) -> Losses:
+    needs_start = False
+    """Whether it compares with the embeddings that the start model gives the very images."""
+
+    def forward(
+        self,
+        logits: Tensor,
+        embeddings: Tensor,
+        labels: Tensor,
+        values: Tensor,
+        start: Tensor | None = None,
+    ) -> Losses:
         """Return the losses of one batch.
 
         Args:
@@ -47,6 +67,8 @@ class Objective(nn.Module):
             embeddings: Raw embeddings, (B, D).
             labels: Class of each image, (B,).
             values: Attribute values scaled to [-1, 1] over the range, (B,); NaN where unknown.
+            start: Raw embeddings of the same images by the start model, (B, D), where they are
+                needed.
         """
         identity = F.cross_entropy(logits.float(), labels)
         directions = F.normalize(embeddings.float(), dim=1)

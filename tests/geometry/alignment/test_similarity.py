@@ -224,3 +224,25 @@ def test_refuses() -> None:
             index(torch.ones_like(x), y)
     with pytest.raises(FaceGeomError, match="4 images"):
         debiased_cka(x[:3], y[:3])
+
+
+def test_equal_rows_are_refused_whatever_rounding_makes_of_their_mean() -> None:
+    _, other, labels = spaces()
+    same = torch.full((len(labels), 5), 0.1, dtype=torch.float64) * torch.arange(1, 6)
+    assert (same - same.mean(dim=0)).any()
+    for index in (debiased_cka, procrustes_disparity):
+        with pytest.raises(FaceGeomError, match="same embedding"):
+            index(same, other)
+    with pytest.raises(FaceGeomError, match="same embedding"):
+        similarity(other, same, labels, permutations=1)
+    with pytest.raises(FaceGeomError, match="equally far"):
+        debiased_cka(torch.eye(7), torch.eye(7))
+
+
+@pytest.mark.parametrize("counts", [[2, 2], [3, 1, 1]])
+def test_few_people_have_no_interval_and_no_small_p(counts) -> None:
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    points = torch.randn(len(labels), 3, generator=torch.Generator().manual_seed(0))
+    for index in similarity(points, points, labels, k=1, permutations=40).values():
+        assert index.value.low is None
+        assert index.p == 1.0

@@ -1,0 +1,35 @@
+"""How alike two models' spaces are without any map, quickly enough for every validation."""
+
+from __future__ import annotations
+
+import torch
+
+from facegeom_lit.evaluation.alignment.sets import Judging, Space
+from facegeom_lit.geometry.alignment.cka import debiased_cka
+from facegeom_lit.geometry.alignment.disparity import procrustes_disparity
+from facegeom_lit.geometry.alignment.mutual_neighbors import fewest_neighbors, mutual_knn
+
+NEIGHBORS = 10
+"""Of the mutual k-NN, where there are so many images of other people."""
+
+IMAGES = 2000
+"""At most so many, spread evenly over the judging ones: neighbours take quadratic time."""
+
+
+def space_similarity(judging: Judging, first: Space, second: Space) -> dict[str, float]:
+    """Debiased CKA, mutual k-NN and Procrustes disparity of the judging images, values alone.
+
+    Args:
+        judging: The images.
+        first: What one model makes of them.
+        second: What the other does.
+    """
+    rows = torch.linspace(0, len(judging.rows) - 1, min(len(judging.rows), IMAGES)).long()
+    people = judging.labels[rows]
+    x, y = (judging.of(space)[rows] for space in (first, second))
+    k = min(NEIGHBORS, fewest_neighbors(people, torch.ones(len(rows), dtype=torch.bool)))
+    return {
+        "cka": debiased_cka(x, y),
+        "mutual_knn": mutual_knn(x, y, people, k=k, distances=(first.distance, second.distance)),
+        "procrustes_disparity": procrustes_disparity(x, y),
+    }
