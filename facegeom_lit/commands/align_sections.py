@@ -64,7 +64,7 @@ def model_pairs(cfg: DictConfig, key: str) -> tuple[tuple[str, str], ...] | None
     given = OmegaConf.select(cfg, key)
     if given in ("all", "none"):
         return None if given == "all" else ()
-    pairs = OmegaConf.to_container(given) if OmegaConf.is_list(given) else None
+    pairs: Any = OmegaConf.to_container(given) if OmegaConf.is_list(given) else None
     if not pairs or not all(isinstance(p, list) and len(p) == 2 and p[0] != p[1] for p in pairs):
         raise FaceGeomError(
             f"{key} must be all, none, or a list of [SOURCE, TARGET], got {given}. Write "
@@ -92,7 +92,8 @@ def check_models(settings: AlignmentSettings, models: Iterable[str]) -> None:
 
 def check_attributes(settings: AlignmentSettings, opened: Mapping[str, OpenedSet]) -> None:
     """Raise FaceGeomError unless all attributes that are named are in a set."""
-    labels, curves = {}, {}
+    labels: dict[str, Any] = {}
+    curves: dict[str, Any] = {}
     for data in (each.aligned for each in opened.values()):
         labels |= data.labelled.values if data.labelled else {}
         curves |= data.curves.rows if data.curves else {}

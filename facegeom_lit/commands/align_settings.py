@@ -63,7 +63,7 @@ def settings_of(cfg: DictConfig) -> AlignmentSettings:
         maps=maps,
         fit_share=cfg.fit_share,
         judge=JudgeSettings(
-            ks=_whole(cfg, "judging.ranks") or (),
+            ks=tuple(sorted({1, *(_whole(cfg, "judging.ranks") or ())})),
             fars=_rates(cfg, "judging.fars"),
             fpirs=_rates(cfg, "judging.fpirs"),
             kept_out=cfg.judging.kept_out,

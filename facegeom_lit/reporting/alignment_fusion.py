@@ -55,6 +55,7 @@ def fusion_figure(
                     across = axis.get_yaxis_transform()
                     place = {"transform": across, "va": "center", "ha": "left", "fontsize": 7}
                     axis.text(1.02, row, f"{change.value:+.3f}{star(change)}", **place)
+            axis.locator_params(axis="x", nbins=5)
             axis.set_xlabel(label(name))
             axis.grid(False, axis="y")
         axes[0].set_yticks(range(len(fusions)), labels, fontsize=8)

@@ -75,6 +75,7 @@ def survival_figure(path: str | Path, rows: Sequence[Survival], title: str = "")
                 _diagonal(axis, *places)
                 rho, r = correlations(of_measure, side)
                 axis.set_title(f"ρ = {number(rho, 2)}, r = {number(r, 2)}", fontsize=8)
+                axis.locator_params(axis="x", nbins=5)
                 axis.set_xlabel(f"{words(measure)}, {name}")
             row_of_axes[0].set_ylabel("mapped")
         if len(pairs) == 1:

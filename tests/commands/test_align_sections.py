@@ -113,7 +113,10 @@ def test_a_file_with_attributes_and_curves_has_every_section(
     tables = record["tables"]
     assert {row["attribute"] for row in tables["leakage"]} == {"smiling"}
     found = {(row["attribute"], row["measure"]) for row in tables["survival"]}
-    assert found == {("light", "energy"), ("light", "response"), ("smiling", "ks_mean")}
+    assert found == {
+        *(("light", measure) for measure in ("energy", "response")),
+        *(("smiling", measure) for measure in ("ks_mean", "ks_excess")),
+    }
     assert {row["method"] for row in tables["fusions"]} == {
         "scores",
         "weighted_scores",

@@ -21,6 +21,9 @@ def families(
 ) -> Families | None:
     """Cluster the models of a set by average linkage of 1 − the mean recovered of both directions.
 
+    What is recovered is cut to [0, 1] first: a map that does better than native, or worse than no
+    map, says no more of how far two models are apart than 1 or 0 does.
+
     Args:
         cells: With those of all pairs on the set.
         models: Those that are on the set, two or more.
@@ -44,8 +47,8 @@ def families(
                 return None
             matrix[row, column] = _value(cell, "rank1")
             shares[row, column] = 1.0 if row == column else _value(cell, RECOVERED)
-    # A map may do better than native: such models are as near as can be.
-    distance = np.clip(1 - (shares + shares.T) / 2, 0, None)
+    shares = shares.clip(0, 1)
+    distance = 1 - (shares + shares.T) / 2
     if np.isnan(distance).any() or np.isnan(matrix).any():
         return None
     tree = linkage(squareform(distance, checks=False), "average")

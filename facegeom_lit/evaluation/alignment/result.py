@@ -104,7 +104,8 @@ class Families:
         map: The map that the matrix is of.
         models: Rows and columns of the matrix.
         matrix: Rank-1 from row to column, (M, M); the diagonal is native.
-        distance: What was clustered: 1 − the mean of `recovered` of both directions, (M, M).
+        distance: What was clustered: 1 − the mean of `recovered` of both directions, each cut to
+            [0, 1], (M, M).
         linkage: SciPy's linkage of it (average), (M − 1, 4).
         family: Number of each model's family, from 1.
     """
@@ -157,7 +158,7 @@ class Survival:
         set: Name of the set.
         map: The map's method.
         attribute: The attribute.
-        measure: `energy`, `response` … within people, or `ks_mean` … across them.
+        measure: `energy`, `response` … within people, or `ks_mean` and `ks_excess` across them.
         source_value: Of the source's own embeddings.
         target_value: Of the target's own.
         mapped_value: Of the mapped ones.

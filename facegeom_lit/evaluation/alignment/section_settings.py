@@ -35,7 +35,7 @@ class SurvivalSettings:
         attributes: Names of labelled attributes and of curves; None: all; empty: none.
         pairs: (source, target) of each; None: all.
         map: Name of the map; None: `PREFERRED`, or else the last one.
-        per_modality: At most so many people with an attribute, and as many without, for `ks_mean`.
+        per_modality: At most so many people with an attribute, and as many without, for KS.
         draws: How often one image of each is drawn anew.
     """
 

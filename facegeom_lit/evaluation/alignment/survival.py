@@ -26,8 +26,10 @@ from facegeom_lit.geometry.points import Distance
 
 WITHIN = ("energy", "response")
 """Measures along curves, within people."""
-ACROSS = "ks_mean"
-"""Measure of a labelled attribute, across people."""
+ACROSS = ("ks_mean", "ks_excess")
+"""Measures of a labelled attribute, across people. The second is the first less what the same
+images give where they are dealt out at random: the fewer people have an attribute, the larger a KS
+is by chance, in every model alike."""
 
 Values = dict[tuple[str, str], float | None]
 """(attribute, measure) → value; None where it is undefined."""
@@ -73,7 +75,7 @@ def survival_notes(data: AlignmentSet, settings: AlignmentSettings) -> list[str]
     notes = []
     if few:
         notes.append(
-            f"{data.name}: no {ACROSS} through maps of attributes with or without which fewer than "
+            f"{data.name}: no KS through maps of attributes with or without which fewer than "
             f"{FEWEST_IDENTITIES} people judge (how many do): {', '.join(few)}"
         )
     if curves is not None:
@@ -113,9 +115,12 @@ def _geometry(
                 min(wanted.per_modality, positive.identities, negative.identities),
                 distance=distance,
                 draws=wanted.draws,
+                null=True,
                 seed=seed,
             )
-            values[name, ACROSS] = float(drawn.statistics.mean())
+            assert drawn.null is not None
+            ks, by_chance = float(drawn.statistics.mean()), float(drawn.null.mean())
+            values |= {(name, ACROSS[0]): ks, (name, ACROSS[1]): ks - by_chance}
     return values
 
 

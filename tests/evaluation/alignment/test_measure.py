@@ -9,7 +9,7 @@ import torch
 from evaluation.alignment.made_models import FAST, made_set
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.alignment.cells import own_cells
+from facegeom_lit.evaluation.alignment.cells import RECOVERED, own_cells
 from facegeom_lit.evaluation.alignment.families import families, largest_gap
 from facegeom_lit.evaluation.alignment.indices import indices_notes, similarity_indices
 from facegeom_lit.evaluation.alignment.ladders import ladders, share_interval
@@ -21,10 +21,12 @@ from facegeom_lit.evaluation.alignment.measure import (
     measure_set,
 )
 from facegeom_lit.evaluation.alignment.pair import Pair
+from facegeom_lit.evaluation.alignment.result import NATIVE, Cell
 from facegeom_lit.evaluation.alignment.settings import LadderSettings
 from facegeom_lit.evaluation.alignment.store import kept_part, part_key
 from facegeom_lit.evaluation.alignment.transfer import transfer_cells, transfer_notes
 from facegeom_lit.geometry.identification import rank_k
+from facegeom_lit.geometry.statistics import Interval
 
 SHORT = replace(FAST, null_permutations=0, similarity_permutations=0)
 
@@ -190,6 +192,23 @@ def test_a_tree_is_cut_in_its_widest_gap_or_where_it_is_said() -> None:
     ]
     assert len(set(cut[0])) == 2
     assert cut[1] == (1, 1)
+
+
+def test_a_share_beyond_native_or_no_map_moves_no_models_further() -> None:
+    shares = {("a", "b"): -39.0, ("b", "a"): 0.9, ("a", "c"): 0.2, ("c", "a"): 1.6}
+    shares |= {("b", "c"): -3.0, ("c", "b"): -0.1}
+    cells = [
+        Cell(*pair, "ridge", "set", "set", {RECOVERED: interval(share), "rank1": interval(0.5)})
+        for pair, share in shares.items()
+    ]
+    cells += [Cell(m, m, NATIVE, "set", "set", {"rank1": interval(0.9)}) for m in "abc"]
+    found = families(cells, "abc", "set", "ridge")
+    assert found is not None
+    assert found.distance == pytest.approx(np.array([[0, 0.55, 0.4], [0.55, 0, 1], [0.4, 1, 0]]))
+
+
+def interval(value: float) -> Interval:
+    return Interval(value, None, None, 9)
 
 
 def test_few_images_allow_fewer_neighbours_or_none() -> None:

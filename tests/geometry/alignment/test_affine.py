@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, fit
+from facegeom_lit.geometry.alignment.affine import AffineAccumulator, fit
 from facegeom_lit.geometry.identification import first_image_gallery, rank_k
 from facegeom_lit.geometry.points import normalized
 
@@ -221,31 +221,6 @@ def test_the_same_rows_give_the_same_bits() -> None:
     first, second = (fit(source, target, groups=torch.arange(1000)) for _ in range(2))
     assert torch.equal(first.matrix, second.matrix)
     assert torch.equal(first.offset, second.offset)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_save_and_load(method, tmp_path: Path) -> None:
-    source, target = pairs()
-    fitted = fit(source, target, method=method, groups=torch.arange(200), scale=True)
-    fitted.save(tmp_path / "map.safetensors")
-    loaded = AffineMap.load(tmp_path / "map.safetensors")
-    assert torch.equal(loaded(source), fitted(source))
-    for fact in ("method", "bias", "ridge", "count", "rank", "scale"):
-        assert getattr(loaded, fact) == getattr(fitted, fact)
-    assert [file.name for file in tmp_path.iterdir()] == ["map.safetensors"]
-
-
-def test_files_that_are_no_maps(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    with pytest.raises(FaceGeomError, match=r"missing\.safetensors"):
-        AffineMap.load(tmp_path / "missing.safetensors")
-    (tmp_path / "text").write_text("hello")
-    with pytest.raises(FaceGeomError, match="text cannot be read"):
-        AffineMap.load(tmp_path / "text")
-    save_file({"matrix": torch.ones(2, 2)}, tmp_path / "other")
-    with pytest.raises(FaceGeomError, match="not an affine map"):
-        AffineMap.load(tmp_path / "other")
 
 
 @pytest.mark.parametrize(
