@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -133,6 +134,16 @@ def _runs(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def plain_name(name: str) -> str:
+    """Return a name as a file may have it.
+
+    Example:
+        >>> plain_name("my set/2")
+        'my_set_2'
+    """
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.alignment.cells import RECOVERED
+from facegeom_lit.evaluation.alignment.result import RECOVERED
 from facegeom_lit.evaluation.alignment.settings import JudgeSettings
 from facegeom_lit.geometry.verification import rate_name
 
@@ -28,6 +28,8 @@ def logged_names(key: str, figures: Sequence[str]) -> tuple[str, ...]:
         >>> logged_names("figures", ["rank1", "tar@0.01", "auc"])
         ('rank1', 'tar@1e-2', 'auc')
     """
+    if isinstance(figures, str) or not isinstance(figures, Sequence):
+        raise FaceGeomError(f"{key} must be a list, got {figures!r}. Write e.g. [rank1, auc].")
     names = tuple(dict.fromkeys(_logged(key, str(name)) for name in figures))
     if "rank1" not in names:
         raise FaceGeomError(f"{key} must hold rank1, got {list(figures)}.")

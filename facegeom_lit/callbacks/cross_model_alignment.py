@@ -10,13 +10,13 @@ from typing import Any
 from facegeom_lit.callbacks.alignment_figures import judge_settings, logged_names
 from facegeom_lit.callbacks.evaluation import EvaluationCallback, Measurement, distance_of
 from facegeom_lit.callbacks.recovered_change import recovered_difference
-from facegeom_lit.callbacks.space_similarity import space_similarity
+from facegeom_lit.callbacks.space_similarity import INDICES, space_similarity
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.alignment.cells import RECOVERED
 from facegeom_lit.evaluation.alignment.ladders import ladders
 from facegeom_lit.evaluation.alignment.maps import map_choices
 from facegeom_lit.evaluation.alignment.pair import Pair
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Ladder
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Ladder
+from facegeom_lit.evaluation.alignment.section_settings import chosen_map
 from facegeom_lit.evaluation.alignment.sets import AlignmentSet, Space
 from facegeom_lit.evaluation.alignment.settings import AlignmentSettings, LadderSettings
 from facegeom_lit.geometry.alignment.judging import Judged, difference, recovered
@@ -108,12 +108,11 @@ class CrossModelAlignment(EvaluationCallback):
         self.figures = logged_names(f"{KEY}.figures", figures)
         if not isinstance(fit_share, int | float) or not 0 < fit_share < 1:
             raise FaceGeomError(f"{KEY}.fit_share must lie between 0 and 1, got {fit_share!r}.")
-        ridges = [choice.name for choice in choices if choice.method == "ridge"]
         self._settings = AlignmentSettings(
             maps=choices,
             fit_share=fit_share,
             judge=judge_settings(self.figures),
-            ladders=LadderSettings(maps=(*ridges, choices[0].name)[:1], subsets=1),
+            ladders=LadderSettings(maps=(chosen_map(choices, None).name,), subsets=1),
             seed=seed,
         )
 
@@ -151,16 +150,22 @@ class CrossModelAlignment(EvaluationCallback):
         judged = self._judged(data, TUNED)
         metrics = self._metrics(judged)
         tuned = data.spaces[TUNED]
+        notes = []
         for name, other in self._references.items():
-            for index, value in space_similarity(data.judging, tuned, other).items():
-                metrics[f"val/align/{name}/{index}"] = value
+            indices: Mapping[str, float | None]
+            try:
+                indices = space_similarity(data.judging, tuned, other)
+            except FaceGeomError as error:  # a model that collapses must not end a long run
+                indices = dict.fromkeys(INDICES)
+                notes.append(f"{self._name}: no similarity with {name}. {error}")
+            metrics |= {f"val/align/{name}/{index}": value for index, value in indices.items()}
         unsupported = [
             figure
             for figure in self.figures
             if figure != RECOVERED and any(each.value(figure) is None for each in judged.values())
         ]
         people = data.facts["judging_people"]
-        notes = [
+        notes += [
             f"{self._name}: {people} people who judge maps are too few for {figure}"
             for figure in unsupported
         ]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from facegeom_lit.geometry.alignment.judging import Judged, recovered
+from facegeom_lit.geometry.alignment.judged import Judged, recovered, recovered_draws
 from facegeom_lit.geometry.statistics import FEWEST, Interval, percentiles
 
 Trio = tuple[Judged, Judged, Judged]
@@ -25,15 +22,8 @@ def recovered_difference(after: Trio, before: Trio) -> Interval:
     second, first = (recovered(*trio).value for trio in (after, before))
     if second is None or first is None:
         return Interval(None, None, None, people)
-    draws, level = _share(after) - _share(before), after[0].level
+    draws, level = recovered_draws(*after) - recovered_draws(*before), after[0].level
     defined = draws[~draws.isnan()]
     if people < FEWEST or len(defined) < (1 + level) / 2 * len(draws):
         return Interval(second - first, None, None, people)
     return Interval(second - first, *percentiles(defined, level), people)
-
-
-def _share(trio: Trio) -> Tensor:
-    """Return `recovered` of every draw, NaN where there was nothing to recover."""
-    aligned, unaligned, native = (judged.draws["rank1"] for judged in trio)
-    gap = native - unaligned
-    return torch.where(gap > 0, (aligned - unaligned) / gap, torch.nan)

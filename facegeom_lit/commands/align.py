@@ -24,9 +24,15 @@ from facegeom_lit.commands.align_sets import (
     rendered_set,
 )
 from facegeom_lit.commands.align_settings import settings_of
-from facegeom_lit.commands.analyze import EMBEDDED, RENDERED, check_sources
 from facegeom_lit.commands.composition import check_output, output_folder
-from facegeom_lit.commands.sources import SOURCES, compose_with_sources
+from facegeom_lit.commands.embedding import embeddings_of, model_record
+from facegeom_lit.commands.sources import (
+    EMBEDDED,
+    RENDERED,
+    SOURCES,
+    check_sources,
+    compose_with_sources,
+)
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.alignment.measure import Part, assembled, measure_pair, measure_set
 from facegeom_lit.evaluation.alignment.pair import Pair
@@ -34,12 +40,12 @@ from facegeom_lit.evaluation.alignment.result import Alignment
 from facegeom_lit.evaluation.alignment.sets import AlignmentSet
 from facegeom_lit.evaluation.alignment.settings import AlignmentSettings
 from facegeom_lit.evaluation.alignment.store import kept_part, part_key
-from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
+from facegeom_lit.evaluation.embedding import device_of
 from facegeom_lit.evaluation.embedding_file import EmbeddingFile
 from facegeom_lit.evaluation.named import named_sources
 from facegeom_lit.faces.face_set import FaceSet
+from facegeom_lit.geometry.points import Distance
 from facegeom_lit.models import load_face_model
-from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.alignment_report import RECORD, log_wandb, write_alignment_report
 from facegeom_lit.reporting.alignment_tables import print_alignment
 from facegeom_lit.reporting.result_folder import settings_hash
@@ -71,7 +77,7 @@ def main(overrides: Sequence[str]) -> None:
     if not opened:
         opened = {RENDERED: rendered_set(RENDERED, cfg, settings)}
     partners = check_partners(models, opened)
-    check_models(settings, {name for names in partners.values() for name in names})
+    check_models(settings, sorted({name for names in partners.values() for name in names}))
     check_attributes(settings, opened)
     run = Run(cfg, settings, device, opened)
     for name, source in models.items():
@@ -118,27 +124,15 @@ class Run:
         except FaceGeomError as error:
             self.failures += [(name, key, str(error)) for key in wanted]
             return
-        card = model.card
-        self.models[name] = {
-            "path": source,
-            "hash": model_hash(model),
-            "card": card.name,
-            "distance": card.distance,
-        }
+        self.models[name] = model_record(source, model)
+        distance: Distance = model.card.distance  # type: ignore[assignment]
         for key in wanted:
             faces = self.opened[key].images
             assert isinstance(faces, FaceSet)
             try:
-                embeddings = fused_embeddings(
-                    model,
-                    faces,
-                    Path(self.cfg.paths.cache) / "embeddings",
-                    flip=self.cfg.flip,
-                    batch_size=self.cfg.batch_size,
-                    workers=self.cfg.workers,
-                )
+                embeddings = embeddings_of(self.cfg, model, faces, flip=self.cfg.flip)
                 aligned = self.opened[key].aligned
-                aligned.add(name, embeddings.to(self.device), card.distance)  # type: ignore[arg-type]
+                aligned.add(name, embeddings.to(self.device), distance)
             except (FaceGeomError, torch.OutOfMemoryError) as error:
                 self._failed(name, key, error)
 
@@ -202,7 +196,7 @@ class Run:
             self._failed(what, " and ".join(data.name for data in sets), error)
 
     def _failed(self, what: str, where: str, error: Exception) -> None:
-        self.failures.append((what, where, str(error)))
+        self.failures.append((what, where, str(error).removeprefix(f"{what} on {where}: ")))
         tqdm.write(f"failed: {what} on {where}")
 
     def alignment(self) -> Alignment:

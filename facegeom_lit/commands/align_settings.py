@@ -11,7 +11,7 @@ from facegeom_lit.commands.align_sections import (
     model_pairs,
     section_settings,
 )
-from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
+from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values, check_wandb
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.alignment.maps import MapChoice, map_choices
 from facegeom_lit.evaluation.alignment.section_settings import chosen_map
@@ -49,8 +49,7 @@ def settings_of(cfg: DictConfig) -> AlignmentSettings:
         FaceGeomError: When a value is out of range or of the wrong kind; the message names it.
     """
     check_values(cfg, NUMBERS, SWITCHES)
-    if cfg.wandb not in ("none", "offline", "online"):
-        raise FaceGeomError(f"wandb must be none, offline or online, got {cfg.wandb!r}.")
+    check_wandb(cfg)
     cut = cfg.families.cut
     if cut is not None and not (_is_number(cut) and cut >= 0):
         raise FaceGeomError(f"families.cut must be a number of at least 0, or null, got {cut!r}.")

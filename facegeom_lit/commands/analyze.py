@@ -21,10 +21,17 @@ from facegeom_lit.commands.analyze_sets import (
 )
 from facegeom_lit.commands.analyze_settings import check_choices, macroscale_of, microscale_of
 from facegeom_lit.commands.composition import check_output, output_folder
-from facegeom_lit.commands.sources import SOURCES, check_models, compose_with_sources
+from facegeom_lit.commands.embedding import embeddings_of, model_record
+from facegeom_lit.commands.sources import (
+    EMBEDDED,
+    RENDERED,
+    SOURCES,
+    check_sources,
+    compose_with_sources,
+)
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.analysis import Analysis
-from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
+from facegeom_lit.evaluation.embedding import device_of
 from facegeom_lit.evaluation.embedding_file import EmbeddingFile
 from facegeom_lit.evaluation.macroscale import (
     MacroscaleResult,
@@ -41,7 +48,6 @@ from facegeom_lit.evaluation.shape import Shape, measure_shape
 from facegeom_lit.faces.face_set import FaceSet
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.models import load_face_model
-from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.analysis_report import (
     RECORD,
     log_wandb,
@@ -50,11 +56,6 @@ from facegeom_lit.reporting.analysis_report import (
 from facegeom_lit.reporting.analysis_tables import print_analyses
 from facegeom_lit.reporting.result_folder import settings_hash
 from facegeom_lit.reporting.run_record import versions
-
-EMBEDDED = ("iresnet_small", "mobilefacenet")
-"""The models that come with the package, measured where none is named."""
-RENDERED = "rendered"
-"""Name of the lattice that is made where no set is given."""
 
 
 def main(overrides: Sequence[str]) -> None:
@@ -98,22 +99,6 @@ def main(overrides: Sequence[str]) -> None:
     finish(run, opened)
 
 
-def check_sources(models: dict[str, Any], faces: dict[str, Any], files: dict[str, Any]) -> None:
-    """Raise FaceGeomError unless there is something to measure and every name stands once."""
-    check_models(models)
-    if models and files and not faces:
-        raise FaceGeomError("model is given, but no data with images to measure it on: data=….")
-    if faces and not models:
-        raise FaceGeomError(
-            f"data holds images ({next(iter(faces))}), but no model is given: model=…."
-        )
-    if twice := sorted(set(faces) & set(files)):
-        raise FaceGeomError(
-            f"data and embeddings both have a set {twice[0]!r}. Name one of them otherwise: "
-            "embeddings={NAME: PATH}."
-        )
-
-
 class Run:
     """The measurements of one command, and what failed.
 
@@ -149,25 +134,13 @@ class Run:
         except FaceGeomError as error:
             self.failures += [(name, key, str(error)) for key in wanted]
             return
-        card = model.card
-        self.models[name] = {
-            "path": source,
-            "hash": model_hash(model),
-            "card": card.name,
-            "distance": card.distance,
-        }
-        distance: Distance = card.distance  # type: ignore[assignment]
+        self.models[name] = model_record(source, model)
+        distance: Distance = model.card.distance  # type: ignore[assignment]
         for key, data in wanted.items():
             assert isinstance(data.images, FaceSet)
             try:
-                embeddings = fused_embeddings(
-                    model,
-                    data.images,
-                    Path(self.cfg.paths.cache) / "embeddings",
-                    flip=False,  # a mirror image turns pose and light round: their fields cancel
-                    batch_size=self.cfg.batch_size,
-                    workers=self.cfg.workers,
-                )
+                # A mirror image turns pose and light round: their fields would cancel.
+                embeddings = embeddings_of(self.cfg, model, data.images, flip=False)
             except (FaceGeomError, torch.OutOfMemoryError) as error:
                 self._failed(name, key, error)
                 continue

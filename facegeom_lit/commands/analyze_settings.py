@@ -8,7 +8,7 @@ from typing import get_args
 from omegaconf import DictConfig, ListConfig
 
 from facegeom_lit.commands.analyze_sets import SCALES
-from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
+from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values, check_wandb
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.evaluation.macroscale import MacroscaleSettings, Outliers
 from facegeom_lit.evaluation.microscale import MicroscaleSettings, Resampling
@@ -57,8 +57,7 @@ def check_choices(cfg: DictConfig) -> list[str] | None:
             f"shape.homology={cfg.shape.homology} needs an extra: "
             "pip install 'facegeom-lit[topology]'. Without it, leave shape.homology=0."
         )
-    if cfg.wandb not in ("none", "offline", "online"):
-        raise FaceGeomError(f"wandb must be none, offline or online, got {cfg.wandb!r}.")
+    check_wandb(cfg)
     if cfg.attributes is None:
         return None
     if not isinstance(cfg.attributes, ListConfig) or not cfg.attributes:

@@ -67,7 +67,7 @@ def reference_models(cfg: DictConfig, start: FaceModel) -> dict[str, FaceModel]:
     """
     own = model_hash(start)
     models = {ORIGINAL: start}
-    for name, path in cfg.reference.models.items():
+    for name, path in (cfg.reference.models or {}).items():
         if name in (ORIGINAL, TUNED) or "/" in str(name):
             raise FaceGeomError(
                 f"reference.models.{name}: {ORIGINAL} and {TUNED} are the run's own models, and a "

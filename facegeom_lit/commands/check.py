@@ -157,6 +157,12 @@ def check_values(cfg: DictConfig, numbers: Numbers, switches: Sequence[str] = ()
             raise FaceGeomError(f"{key} must be true or false, got {OmegaConf.select(cfg, key)!r}.")
 
 
+def check_wandb(cfg: DictConfig) -> None:
+    """Raise FaceGeomError unless `wandb` says how a result is logged."""
+    if cfg.wandb not in ("none", "offline", "online"):
+        raise FaceGeomError(f"wandb must be none, offline or online, got {cfg.wandb!r}.")
+
+
 def _check_added_keys() -> None:
     """Refuse a `+key` that nothing reads."""
     if not HydraConfig.initialized():

@@ -40,6 +40,12 @@ def compose_config(name: str, overrides: Sequence[str]) -> DictConfig:
             message = str(error).partition("Config search path")[0].strip()
             raise FaceGeomError(_unknown_key(defaults, overrides, conf) or message) from error
     _check_sections(defaults, config)
+    for key, value in config.get("paths", {}).items():
+        if not isinstance(value, str):
+            raise FaceGeomError(f"paths.{key} must be a folder, got {value}.")
+    for key in map(str, config):
+        if key not in defaults:
+            raise FaceGeomError(f"Unknown key {key!r}, which nothing reads. Leave it out.")
     return config
 
 

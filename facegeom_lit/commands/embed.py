@@ -128,7 +128,7 @@ def _output(cfg: DictConfig) -> Path:
         raise FaceGeomError("embeddings are there already: facegeom embed makes them from data=….")
     output = Path(path_given(cfg, "output", "gallery.safetensors")).expanduser()
     format_of(output)
-    check_writable(output.parent / "embed")
+    check_writable(output)
     return output
 
 

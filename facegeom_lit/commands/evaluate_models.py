@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +12,12 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm import tqdm
 
-from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values
+from facegeom_lit.commands.check import INFINITE, SEED, Numbers, check_values, check_wandb
 from facegeom_lit.commands.composition import check_output, output_folder
+from facegeom_lit.commands.embedding import embeddings_of, model_record
 from facegeom_lit.commands.sources import SOURCES, check_models, compose_with_sources
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.embedding import device_of, fused_embeddings
+from facegeom_lit.evaluation.embedding import device_of
 from facegeom_lit.evaluation.embedding_file import EmbeddingFile, read_embedding_file
 from facegeom_lit.evaluation.face_sets import measure_faces
 from facegeom_lit.evaluation.measure import evaluation_set_hash, faces_of, measure
@@ -28,7 +28,6 @@ from facegeom_lit.faces.opening import EvaluationSet, notes_of, open_evaluation
 from facegeom_lit.faces.template_set import TemplateSet
 from facegeom_lit.geometry.points import Distance
 from facegeom_lit.models import FaceModel, load_face_model
-from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.evaluation_report import (
     RECORD,
     log_wandb,
@@ -97,8 +96,7 @@ def settings_of(cfg: DictConfig) -> Settings:
             raise FaceGeomError(f"{key} must be a list of numbers, got {given}.")
     if cfg.folds is not None and not isinstance(cfg.folds, int):
         raise FaceGeomError(f"folds must be a whole number, or null, got {cfg.folds}.")
-    if cfg.wandb not in ("none", "offline", "online"):
-        raise FaceGeomError(f"wandb must be none, offline or online, got {cfg.wandb!r}.")
+    check_wandb(cfg)
     return Settings(
         fars=None if cfg.fars is None else tuple(map(float, cfg.fars)),
         interpolation=cfg.interpolation,
@@ -159,13 +157,7 @@ class Run:
         except FaceGeomError as error:
             self.failures += [(name, key, str(error)) for key in wanted]
             return
-        card = model.card
-        self.models[name] = {
-            "path": str(source),
-            "hash": model_hash(model),
-            "card": card.name,
-            "distance": card.distance,
-        }
+        self.models[name] = model_record(source, model)
         for key in wanted:
             work = partial(self._on, model, sets[key], f"{name} on {key}")
             self.measured(name, key, work)
@@ -201,14 +193,7 @@ class Run:
     def _on(self, model: FaceModel, data: EvaluationSet, title: str) -> Result:
         faces = faces_of(data)
         assert faces is not None
-        embeddings = fused_embeddings(
-            model,
-            faces,
-            Path(self.cfg.paths.cache) / "embeddings",
-            flip=self.cfg.flip,
-            batch_size=self.cfg.batch_size,
-            workers=self.cfg.workers,
-        )
+        embeddings = embeddings_of(self.cfg, model, faces, flip=self.cfg.flip)
         distance: Distance = model.card.distance  # type: ignore[assignment]
         found = measure(embeddings, data, distance, self.settings, title)
         fusion = "an image and its mirror image are averaged" if self.cfg.flip else "no flip fusion"

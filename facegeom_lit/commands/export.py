@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.faces.opening import open_faces
 from facegeom_lit.faces.sizes import check_crops
+from facegeom_lit.files import plain_name
 from facegeom_lit.models import FaceModel, load_face_model, save_face_model
 from facegeom_lit.models.storage import CARD, WEIGHTS
 from facegeom_lit.models.weights.export_onnx import check_finite, export_onnx
@@ -38,7 +38,7 @@ def main(overrides: Sequence[str]) -> None:
         if cfg[key] is None:
             raise FaceGeomError(f"{key} is missing: facegeom export model=FOLDER output=x.onnx")
     model = load_face_model(str(cfg.model))
-    name = str(cfg.name or re.sub(r"[^\w.-]+", "_", model.card.name))
+    name = str(cfg.name or plain_name(model.card.name))
     places = destinations(cfg, name)
     check_finite(model)
     if "arcface_torch" in places:

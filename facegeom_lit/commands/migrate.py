@@ -18,6 +18,7 @@ from facegeom_lit.commands.composition import (
 )
 from facegeom_lit.commands.migrate_settings import (
     check_both_models,
+    check_figure,
     galleries_of,
     judging_of,
     method_of,
@@ -30,11 +31,17 @@ from facegeom_lit.faces.opening import open_faces
 from facegeom_lit.files import check_writable, write_json
 from facegeom_lit.migration.anchors import advice
 from facegeom_lit.migration.applying import migrate_gallery
-from facegeom_lit.migration.card import AnchorCurve
+from facegeom_lit.migration.card import AnchorCurve, MapCard
+from facegeom_lit.migration.checking import check_gallery
 from facegeom_lit.migration.fitting import fit_migration
 from facegeom_lit.migration.map_file import load_map, map_hash, save_map
-from facegeom_lit.migration.pairs import PairedEmbeddings, embedded_pairs, pairs_of_file
-from facegeom_lit.migration.verification import verify_map
+from facegeom_lit.migration.pairs import (
+    PairedEmbeddings,
+    embedded_pairs,
+    pairs_of_file,
+    side_of,
+)
+from facegeom_lit.migration.verification import check_sides, verify_map
 from facegeom_lit.models import load_face_model
 from facegeom_lit.models.embed import model_hash
 from facegeom_lit.reporting.migration_figure import card_figure, verification_figure
@@ -65,7 +72,7 @@ def main(overrides: Sequence[str]) -> None:
 
 def _fit(cfg: DictConfig) -> None:
     method, judging, path = method_of(cfg), judging_of(cfg), new_map_path(cfg)
-    check_writable(path.with_suffix(""))
+    check_writable(path)
     anchors = _pairs(cfg, cfg.anchors, cfg.embeddings, cfg.flip)
 
     def before_fit(curve: AnchorCurve) -> None:
@@ -99,15 +106,16 @@ def _card(cfg: DictConfig) -> None:
 def _apply(cfg: DictConfig) -> None:
     migration = load_map(path_given(cfg, "map", "map.safetensors"))
     device, stated = device_of(cfg.device), _stated(cfg)
-    for gallery, output in galleries_of(cfg):
+    galleries = galleries_of(cfg)
+    for gallery, _ in galleries[1:]:  # a wrong one is refused before the first is written
+        check_gallery(gallery, migration, stated=stated)
+    for gallery, output in galleries:
         done = migrate_gallery(gallery, output, migration, stated=stated, device=device)
         for note in done.check.notes:
             print(f"note: {note}")
-        agreement, distance = done.check.reading.agreement, done.check.reading.distance
-        shown = "" if agreement is None else f"agreement of axes {agreement:.2f}, "
         print(
-            f"{gallery.path}: {done.count} templates of {migration.card.old.name} ({shown}"
-            f"Mahalanobis distance {distance:.2f}) mapped to {migration.card.new.name}"
+            f"{gallery.path}: {done.count} templates of {migration.card.old.name} "
+            f"({done.check.reading}) mapped to {migration.card.new.name}"
         )
         print(f"sha256: {done.hash}")
         print(f"output: {output}")
@@ -116,10 +124,11 @@ def _apply(cfg: DictConfig) -> None:
 def _verify(cfg: DictConfig) -> None:
     migration, judging = load_map(path_given(cfg, "map", "map.safetensors")), judging_of(cfg)
     check_output(cfg, RECORD, "verification")
-    is_file = not isinstance(cfg.verify, str) or cfg.verify.endswith(".npz")
+    check_figure(cfg, migration.card.curve.figure)
+    place = cfg.verify.get("path") if isinstance(cfg.verify, DictConfig) else cfg.verify
     flip = cfg.flip if migration.card.flip is None else migration.card.flip
-    faces, file = (None, cfg.verify) if is_file else (cfg.verify, None)
-    pairs = _pairs(cfg, faces, file, flip)
+    faces, file = (None, cfg.verify) if str(place).endswith(".npz") else (cfg.verify, None)
+    pairs = _pairs(cfg, faces, file, flip, migration.card)
     found = verify_map(migration, pairs, judging, leave_out=cfg.anchor_names == "leave_out")
     record = {
         "map": map_hash(migration),
@@ -140,8 +149,10 @@ def _verify(cfg: DictConfig) -> None:
     print(f"output: {folder}")
 
 
-def _pairs(cfg: DictConfig, faces: Any, file: Any, flip: bool) -> PairedEmbeddings:
-    """Read or compute the embeddings of both models."""
+def _pairs(
+    cfg: DictConfig, faces: Any, file: Any, flip: bool, card: MapCard | None = None
+) -> PairedEmbeddings:
+    """Read or compute the embeddings of both models, which must be those of a card."""
     if file is not None:
         source: Any = OmegaConf.to_container(file) if OmegaConf.is_config(file) else file
         old, new = path_given(cfg, "old", "ARRAY"), path_given(cfg, "new", "ARRAY")
@@ -150,6 +161,8 @@ def _pairs(cfg: DictConfig, faces: Any, file: Any, flip: bool) -> PairedEmbeddin
     source = OmegaConf.to_container(faces) if OmegaConf.is_config(faces) else faces
     opened = open_faces(source)
     old_model, new_model = (load_face_model(path).to(device) for path in paths)
+    if card is not None:
+        check_sides(card, (side_of(old_model), side_of(new_model)))
     return embedded_pairs(
         (old_model, new_model),
         opened,

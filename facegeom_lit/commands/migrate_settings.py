@@ -106,12 +106,29 @@ def judging_of(cfg: DictConfig) -> Judging:
     listed = isinstance(cfg.fars, ListConfig)
     if not listed or not cfg.fars or not all(isinstance(v, float) and 0 < v < 1 for v in cfg.fars):
         raise FaceGeomError(f"fars must be a list of rates between 0 and 1, got {cfg.fars}.")
-    figures = [RANK1, *(f"tar@{rate_name(far)}" for far in cfg.fars)]
+    figures = _figures(cfg)
     if cfg.needed.figure not in figures:
         raise FaceGeomError(
             f"needed.figure must be one of {', '.join(figures)}, got {cfg.needed.figure!r}."
         )
     return Judging(tuple(cfg.fars), cfg.bootstrap.resamples, cfg.bootstrap.level, cfg.seed)
+
+
+def check_figure(cfg: DictConfig, figure: str) -> None:
+    """Refuse to verify a map without the figure that its card answers by.
+
+    Raises:
+        FaceGeomError: When fars lack its rate.
+    """
+    if figure not in _figures(cfg):
+        raise FaceGeomError(
+            f"fars={cfg.fars} does not measure {figure}, by which the map's card says whether a "
+            "gallery serves. Add its rate."
+        )
+
+
+def _figures(cfg: DictConfig) -> list[str]:
+    return [RANK1, *(f"tar@{rate_name(far)}" for far in cfg.fars)]
 
 
 def check_both_models(cfg: DictConfig) -> tuple[str, str]:
@@ -152,13 +169,17 @@ def galleries_of(cfg: DictConfig) -> list[tuple[Gallery, Path]]:
     Raises:
         FaceGeomError: When a gallery cannot be opened, or two would have one output.
     """
-    single = isinstance(cfg.gallery, str) or "path" in cfg.gallery
+    single = isinstance(cfg.gallery, str) or (
+        isinstance(cfg.gallery, DictConfig) and "path" in cfg.gallery
+    )
     output = Path(path_given(cfg, "output", "FILE" if single else "FOLDER")).expanduser()
     found = []
     for name, source in named_sources(cfg.gallery, "gallery").items():
         entry = {"path": source} if isinstance(source, str) else source
         if unknown := sorted(set(entry) - {"path", "key"}):
             raise FaceGeomError(f"gallery: unknown key {unknown[0]!r}. Known: path, key.")
+        if not isinstance(entry.get("path"), str):
+            raise FaceGeomError(f"gallery: path must be one path, got {entry.get('path')!r}.")
         gallery = open_gallery(entry["path"], key=entry.get("key"))
         found.append((gallery, output if single else output / f"{name}.{gallery.format}"))
     if not found:

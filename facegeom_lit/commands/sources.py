@@ -16,6 +16,10 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.models.storage import HUB
 
 SOURCES = ("model", "data", "embeddings")
+EMBEDDED = ("iresnet_small", "mobilefacenet")
+"""The models that come with the package, measured where none is named."""
+RENDERED = "rendered"
+"""Name of the set that is made where no set is given."""
 
 
 def compose_with_sources(name: str, overrides: Sequence[str]) -> DictConfig:
@@ -49,3 +53,19 @@ def check_models(models: Mapping[str, Any]) -> None:
             raise FaceGeomError(f"model.{name} must be one path, got {source}.")
         if not source.startswith(HUB) and not Path(source).expanduser().exists():
             raise FaceGeomError(f"model.{name}: {source} does not exist. Check the path.")
+
+
+def check_sources(models: dict[str, Any], faces: dict[str, Any], files: dict[str, Any]) -> None:
+    """Raise FaceGeomError unless there is something to measure and every name stands once."""
+    check_models(models)
+    if models and files and not faces:
+        raise FaceGeomError("model is given, but no data with images to measure it on: data=….")
+    if faces and not models:
+        raise FaceGeomError(
+            f"data holds images ({next(iter(faces))}), but no model is given: model=…."
+        )
+    if twice := sorted(set(faces) & set(files)):
+        raise FaceGeomError(
+            f"data and embeddings both have a set {twice[0]!r}. Name one of them otherwise: "
+            "embeddings={NAME: PATH}."
+        )

@@ -67,7 +67,7 @@ def device_of(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise FaceGeomError(
             f"device={name} cannot be used ({str(error).splitlines()[0]}). Give auto, cpu, cuda, "
             "or cuda with a number, e.g. cuda:1."

@@ -17,6 +17,8 @@ from facegeom_lit.galleries.output import Output
 
 MODEL = "model"
 """Name of the fact that says which face model made the embeddings."""
+CARD = "card"
+"""Name of the fact that says what that model is called."""
 EMBEDDINGS = "embeddings"
 """Name of the matrix where a file can name it."""
 LABELS = ("identity", "identities", "label", "labels", "id", "ids")

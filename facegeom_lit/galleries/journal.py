@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import Future
 from contextlib import suppress
 from hashlib import sha256
@@ -97,12 +96,3 @@ def _verified(path: Path, places: list[list[Any]]) -> tuple[list[list[Any]], Any
             good.append(place)
             reached = digest.copy()
     return good, reached
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renamings in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.galleries.journal import fsync_folder
 from facegeom_lit.galleries.receipt import write_receipt
 
 
@@ -20,7 +22,7 @@ def publish(part: Path, output: Path, digest: str, job: str) -> None:
     """Give a whole file its name, with its receipt beside it."""
     write_receipt(output, digest, job)
     part.replace(output)
-    fsync_folder(output.parent)
+    _fsync_folder(output.parent)
 
 
 @contextmanager
@@ -41,3 +43,32 @@ def disk_errors_named(output: Path, kept: str) -> Iterator[None]:
             f"Cannot write {output}: {error.strerror or error}. Free some space, or choose a "
             f"folder that can be written, then run the same command again. {kept}"
         ) from error
+
+
+@contextmanager
+def only_writer(output: Path) -> Iterator[None]:
+    """Let no other process write the same file meanwhile.
+
+    Raises:
+        FaceGeomError: When another does.
+    """
+    path = output.with_name(f".{output.name}.lock")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise FaceGeomError(f"Another process is writing {output}. Wait for it.") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make renamings in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

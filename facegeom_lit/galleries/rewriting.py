@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -21,7 +20,7 @@ from facegeom_lit.galleries.finite import check_finite
 from facegeom_lit.galleries.gallery import Gallery, Layout
 from facegeom_lit.galleries.journal import JournaledOutput, journal_path
 from facegeom_lit.galleries.output import Output
-from facegeom_lit.galleries.publishing import disk_errors_named, part_path, publish
+from facegeom_lit.galleries.publishing import disk_errors_named, only_writer, part_path, publish
 from facegeom_lit.galleries.receipt import finished
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
@@ -83,7 +82,7 @@ def rewrite_gallery(
         return known
     with disk_errors_named(output, _KEPT):
         output.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(output):
+        with only_writer(output):
             digest = _write(gallery, output, transform, layout, job, rows)
             if _job(gallery, layout, key, rows) != job:
                 raise FaceGeomError(
@@ -105,22 +104,6 @@ def _check_output(gallery: Gallery, output: Path) -> None:
         raise FaceGeomError(
             f"The output {output} is the gallery itself, which is not overwritten. Choose another."
         )
-
-
-@contextmanager
-def _only_writer(output: Path) -> Iterator[None]:
-    """Let no other process write the same file meanwhile."""
-    path = output.with_name(f".{output.name}.lock")
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise FaceGeomError(f"Another process is writing {output}. Wait for it.") from None
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
 
 
 def _job(gallery: Gallery, layout: Layout, key: str, rows: int) -> str:

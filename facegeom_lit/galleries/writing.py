@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.galleries.finite import check_finite
-from facegeom_lit.galleries.formats import npy, npz, parquet, safetensors
+from facegeom_lit.galleries.formats import npy, npz, parquet, parquet_writing, safetensors
 from facegeom_lit.galleries.gallery import EMBEDDINGS, Layout, Rows
 from facegeom_lit.galleries.opening import format_of
 from facegeom_lit.galleries.output import Output
-from facegeom_lit.galleries.publishing import disk_errors_named, part_path, publish
+from facegeom_lit.galleries.publishing import disk_errors_named, only_writer, part_path, publish
 
 Columns = Mapping[str, NDArray[Any]]
 """Arrays (N, …) of text or numbers."""
@@ -55,27 +55,29 @@ def write_gallery(
         SHA-256 of the file, 64 hex digits.
 
     Raises:
-        FaceGeomError: When the file exists or cannot be written, or an embedding is not finite.
+        FaceGeomError: When the file exists, another process is writing it, it cannot be written,
+            or an embedding is not finite.
     """
     path = Path(path).expanduser()
     suffix = format_of(path)
-    if path.exists():
-        raise FaceGeomError(f"{path} exists already. Choose another, or delete it.")
     if wrong := [name for name, column in columns.items() if len(column) != count]:
         raise FaceGeomError(f"{wrong[0]!r} has {len(columns[wrong[0]])} rows, not {count}.")
     layout = Layout(count, dimension, np.dtype(dtype), model, facts)
     part = part_path(path)
-    try:
-        with disk_errors_named(path, "Nothing partial was left."):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(Output(part)) as output:
-                _WRITERS[suffix](output, layout, key, _checked(chunks, layout, path), columns)
-                digest = output.finish()
-            if suffix == ".npy":
-                npy.write_sidecar(path, layout, {n: c.tolist() for n, c in columns.items()})
-            publish(part, path, digest, job)
-    finally:
-        part.unlink(missing_ok=True)
+    with disk_errors_named(path, "Nothing partial was left."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with only_writer(path):
+            if path.exists():
+                raise FaceGeomError(f"{path} exists already. Choose another, or delete it.")
+            try:
+                with closing(Output(part)) as output:
+                    _WRITERS[suffix](output, layout, key, _checked(chunks, layout, path), columns)
+                    digest = output.finish()
+                if suffix == ".npy":
+                    npy.write_sidecar(path, layout, {n: c.tolist() for n, c in columns.items()})
+                publish(part, path, digest, job)
+            finally:
+                part.unlink(missing_ok=True)
     return digest
 
 
@@ -106,8 +108,8 @@ def _parquet(output: Output, layout: Layout, key: str | None, rows: Rows, column
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
     kind = pa.list_(pa.from_numpy_dtype(layout.dtype), layout.dimension)
     schema = table.schema.append(pa.field(key, kind))
-    beside = parquet.Beside(iter(table.to_batches()), output.path)
-    parquet.write(output, layout, key, rows, beside, schema, {}, {})
+    beside = parquet_writing.Beside(iter(table.to_batches()), output.path)
+    parquet_writing.write(output, layout, key, rows, beside, schema, {}, {})
 
 
 def _safetensors(

@@ -120,6 +120,23 @@ def roc_intervals(
     return RocIntervals(intervals, low_curve, high_curve, count)
 
 
+def share_draws(hits: Tensor, group: Tensor, weights: Tensor) -> Tensor:
+    """Share of probes that hit, in each draw.
+
+    Args:
+        hits: Whether (or how far) each probe counts, in [0, 1], shape (P,).
+        group: Whom each probe is drawn with, shape (P,).
+        weights: How often each group was drawn, shape (R, I).
+
+    Returns:
+        Shape (R,), float64; NaN in a draw without probes.
+    """
+    count = weights.shape[1]
+    probes = torch.bincount(group, minlength=count).double()
+    found = torch.bincount(group, weights=hits.double(), minlength=count)
+    return (weights.double() @ found) / (weights.double() @ probes)
+
+
 def share_interval(
     hits: Tensor, clusters: Tensor, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Interval:
@@ -128,24 +145,22 @@ def share_interval(
     Args:
         hits: Whether (or how far) each probe counts, in [0, 1], shape (P,).
         clusters: Person of each probe, shape (P,).
-        resamples: How many draws.
+        resamples: How many draws; 0: none, and no ends.
         level: Coverage in (0, 1).
         seed: Of the groups and the draws.
 
     Raises:
         FaceGeomError: When an argument is out of range.
     """
-    check_bootstrap(resamples, level)
+    check_bootstrap(max(resamples, 1), level)
     value = float(hits.double().mean())
     people, dense = clusters.unique(return_inverse=True)
-    if len(people) < FEWEST:
+    if not resamples or len(people) < FEWEST:
         return Interval(value, None, None, len(people))
-    of_probe = group_clusters(len(people), seed)[dense]
     count = min(len(people), GROUPS)
-    weights = draw_groups(count, resamples, seed).double()
-    probes = weights @ torch.bincount(of_probe, minlength=count).double()
-    found = weights @ torch.bincount(of_probe, weights=hits.double(), minlength=count)
-    low, high = percentiles((found / probes)[probes > 0], level)
+    weights = draw_groups(count, resamples, seed)
+    draws = share_draws(hits, group_clusters(len(people), seed)[dense], weights)
+    low, high = percentiles(draws[~draws.isnan()], level)
     return Interval(value, low, high, count)
 
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.files import write_json
 from facegeom_lit.galleries import Gallery, rewrite_gallery
+from facegeom_lit.galleries.gallery import CARD
 from facegeom_lit.geometry.points import lengths
 from facegeom_lit.migration.checking import MAP, GalleryCheck, check_gallery
 from facegeom_lit.migration.map_file import map_hash
 from facegeom_lit.migration.migration_map import MigrationMap
 
-NAME, DISTANCE, NORMALIZED = "card", "distance", "normalized"
-"""Facts of a gallery: the name of its model, how its embeddings are compared, and whether they are
-of length 1."""
+DISTANCE, NORMALIZED = "distance", "normalized"
+"""Facts of a gallery: how its embeddings are compared, and whether they are of length 1."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def migrate_gallery(
     key = f"{map_hash(migration)} {torch.device(device).type}"
     facts = {
         MAP: map_hash(migration),
-        NAME: card.new.name,
+        CARD: card.new.name,
         DISTANCE: card.new.distance,
         NORMALIZED: str(card.new.normalized).lower(),
     }

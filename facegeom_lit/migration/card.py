@@ -154,7 +154,10 @@ class MapCard:
             given = {entry.name: value[entry.name] for entry in fields(cls)}
             curve = given["curve"]
             steps = {n: tuple(_interval(i) for i in all_) for n, all_ in curve["figures"].items()}
-            _check_kinds({**given, "curve.figure": curve["figure"], "curve.gain": curve["gain"]})
+            held = {f"held_out.{name}": entry for name, entry in given["held_out"].items()}
+            named = {f"curve.{name}": curve[name] for name in ("figure", "gain")}
+            _check_kinds({**given, **held, **named})
+            _check_lengths(curve, given["lost"])
             return cls(
                 **given
                 | {
@@ -178,10 +181,10 @@ class MapCard:
 
 _KINDS: dict[type | UnionType, tuple[str, ...]] = {
     str: ("method", "anchors", "curve.figure"),
-    int: ("images", "people", "judged_images", "judged_people", "seed"),
+    int: ("images", "people", "judged_images", "judged_people", "seed", "held_out.axes"),
     bool: ("scale", "bias"),
-    float | int: ("level", "curve.gain"),
-    float | None: ("ridge",),
+    float | int: ("level", "curve.gain", "held_out.distance"),
+    float | None: ("ridge", "held_out.agreement"),
     int | None: ("rank",),
     bool | None: ("flip",),
     dict: ("versions",),
@@ -194,6 +197,17 @@ def _check_kinds(given: Mapping[str, Any]) -> None:
         for name in names:
             if not isinstance(given[name], kind):
                 raise TypeError(f"{name} is {given[name]!r}")
+
+
+def _check_lengths(curve: Mapping[str, Any], lost: Mapping[str, Any]) -> None:
+    """Raise where a figure that is asked for later is not there at every step."""
+    steps, figure = curve["steps"], curve["figure"]
+    if not steps or not all(isinstance(step, int) for step in steps):
+        raise ValueError(f"steps are {steps}")
+    if wrong := [name for name, all_ in curve["figures"].items() if len(all_) != len(steps)]:
+        raise ValueError(f"{wrong[0]} has not {len(steps)} steps")
+    for figures in (curve["figures"], lost[UNMAPPED], lost[MAPPED]):
+        figures[figure]
 
 
 def _figures(value: Mapping[str, Any]) -> Figures:

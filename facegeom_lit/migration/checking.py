@@ -68,10 +68,20 @@ def check_gallery(
         )
     templates = sampled(gallery)
     check_lengths(templates, card.old, where)
-    reading = check_looks(templates, migration.profile, card, where)
+    reading = migration.profile.read(placed(templates, card.old))
+    if unlike := unlikeness(reading, card):
+        # Its own word is the better evidence: other cameras and other people look different too.
+        if not (gallery.model and _same(gallery.model, card.old.hash)):
+            raise FaceGeomError(f"{where} {unlike}")
+        notes.append(f"{where} says which model made it, but {unlike}")
     if reading.agreement is None:
         notes.append(f"{reading.rows} templates are too few to know a model's axes by ({FEWEST}).")
-    if agreement_limit(card.held_out) is None:
+    if card.held_out.agreement is None:
+        notes.append(
+            f"The map's card knows {card.held_out.rows} held-out images, too few to know a gallery "
+            f"by its looks ({FEWEST})."
+        )
+    elif agreement_limit(card.held_out) is None:
         notes.append("The anchors' embeddings are too round to know the model's axes by.")
     return GalleryCheck(reading, tuple(notes))
 
@@ -88,16 +98,33 @@ def check_looks(templates: Tensor, profile: Profile, card: MapCard, where: str) 
     Raises:
         FaceGeomError: With both figures and their limits.
     """
-    held, found = card.held_out, profile.read(placed(templates, card.old))
+    found = profile.read(placed(templates, card.old))
+    if unlike := unlikeness(found, card):
+        raise FaceGeomError(f"{where} {unlike}")
+    return found
+
+
+def unlikeness(found: Reading, card: MapCard) -> str | None:
+    """Say how templates differ from those of the old model; None where they look alike.
+
+    Few held-out images (`FEWEST`) tell too little to say anything by.
+
+    Args:
+        found: Of the templates.
+        card: Of the map, with what held-out people read.
+    """
+    held = card.held_out
+    if held.agreement is None:
+        return None
     limit, farthest = agreement_limit(held), FARTHER * held.distance
     low = limit is not None and found.agreement is not None and found.agreement < limit
     if not low and found.distance <= farthest:
-        return found
+        return None
     shown = "" if found.agreement is None else f"agreement of axes {found.agreement:.2f}"
     if shown and limit is not None:
         shown += f" (at least {limit:.2f}; held-out people {held.agreement:.2f})"
-    raise FaceGeomError(
-        f"{where} does not look like templates of {card.old.name!r}: {shown}{', ' * bool(shown)}"
+    return (
+        f"does not look like templates of {card.old.name!r}: {shown}{', ' * bool(shown)}"
         f"Mahalanobis distance {found.distance:.2f} (at most {farthest:.2f}; held-out people "
         f"{held.distance:.2f}), in {found.rows} templates. They are of another model, their "
         "columns are in another order, or they are scaled. Use the map of their model."

@@ -64,6 +64,8 @@ def fit_migration(
     expected = measure_ways(judge, others, fitted(fitting, method))
     mapping = fitted(anchors, method)
     people = people_of(anchors)
+    # Of the fitting people alone: what others read in it is then what a new gallery will.
+    profile = Profile.of(fitting.old)
     card = MapCard(
         *anchors.sides,
         flip=anchors.flip,
@@ -81,12 +83,12 @@ def fit_migration(
         lost=expected.lost,
         recovered=expected.recovered,
         curve=curve,
-        held_out=Profile.of(fitting.old).read(others.old),
+        held_out=profile.read(others.old),
         level=judging.level,
         seed=judging.seed,
         versions=dict(versions or {}),
     )
-    return MigrationMap(mapping, Profile.of(anchors.old), hashed_names(people), card)
+    return MigrationMap(mapping, profile, hashed_names(people), card)
 
 
 def fitted(pairs: PairedEmbeddings, method: MapMethod) -> AffineMap:

@@ -23,6 +23,8 @@ from facegeom_lit.migration.profile import Profile
 
 KEY = "facegeom_lit.migration_map"
 """Of the metadata. One key: the order of several would change from file to file."""
+CONTENT = "content"
+"""Of the card in the file: the hash of all else, by which a damaged copy is known."""
 
 
 def save_map(path: str | Path, migration: MigrationMap) -> str:
@@ -49,8 +51,10 @@ def save_map(path: str | Path, migration: MigrationMap) -> str:
         "covariance": profile.covariance.contiguous(),
         "people": to_tensor(migration.people),
     }
-    card = json.dumps(migration.card.to_json(), sort_keys=True, allow_nan=False)
-    content = save(tensors, metadata={KEY: card})
+    card = migration.card.to_json()
+    card[CONTENT] = _content_hash(card, tensors)
+    text = json.dumps(card, sort_keys=True, allow_nan=False)
+    content = save(tensors, metadata={KEY: text})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return sha256(content).hexdigest()
@@ -78,8 +82,12 @@ def load_map(path: str | Path) -> MigrationMap:
             f"{path} is a safetensors file, but no map. `facegeom migrate old=… new=… anchors=… "
             "map=…` writes one."
         )
-    card = MapCard.from_json(_parsed(text, path), str(path))
+    value = _parsed(text, path)
+    written = value.pop(CONTENT, None)
+    card = MapCard.from_json(value, str(path))
     _check_tensors(tensors, card, path)
+    if written != _content_hash(value, tensors):
+        raise FaceGeomError(f"{path} is not as it was written: it is damaged. Copy it again.")
     mapping = AffineMap(
         tensors["matrix"],
         tensors["offset"],
@@ -100,6 +108,13 @@ def map_hash(migration: MigrationMap) -> str:
     digest.update(json.dumps([asdict(card.old), asdict(card.new)], sort_keys=True).encode())
     for tensor in (migration.mapping.matrix, migration.mapping.offset):
         digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _content_hash(card: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    digest = sha256(json.dumps(card, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()
 
 

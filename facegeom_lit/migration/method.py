@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.evaluation.alignment.maps import OPTIONS
 from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, Method
 
 
@@ -33,12 +34,8 @@ class MapMethod:
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise FaceGeomError(f"method must be one of {get_args(Method)}, got {self.method!r}.")
-        owners: dict[str, tuple[str, ...]] = {
-            "ridge": ("ridge", "low_rank"),
-            "rank": ("low_rank",),
-            "scale": ("procrustes",),
-        }
-        for name, methods in owners.items():
+        for name in ("ridge", "rank", "scale"):
+            methods = [method for method, options in OPTIONS.items() if name in options]
             value = getattr(self, name)
             given = value is not None and value is not False  # a λ of 0 equals False
             if given and self.method not in methods:

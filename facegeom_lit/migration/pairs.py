@@ -48,10 +48,7 @@ class PairedEmbeddings:
 
     def __post_init__(self) -> None:
         old, new = self.sides
-        if old.hash == new.hash:
-            raise FaceGeomError(
-                f"The old and the new model are the same, {old.name!r}: its gallery needs no map."
-            )
+        check_different(old, new)
         for name, side in (("old", old), ("new", new)):
             points = getattr(self, name)
             check_points(f"{side.name} ({name})", points)
@@ -90,11 +87,12 @@ def embedded_pairs(
         FaceGeomError: When an image cannot be read, an embedding is not finite, or both models are
             the same.
     """
+    old_side, new_side = (side_of(model) for model in models)
+    check_different(old_side, new_side)
     old, new = (
         fused_embeddings(model, faces, cache, flip=flip, batch_size=batch_size, workers=workers)
         for model in models
     )
-    old_side, new_side = (side_of(model) for model in models)
     return PairedEmbeddings(
         old,
         new,
@@ -137,6 +135,14 @@ def pairs_of_file(source: str | Mapping[str, Any], old: str, new: str) -> Paired
         None,
         file.hash,
     )
+
+
+def check_different(old: Side, new: Side) -> None:
+    """Raise FaceGeomError when the old and the new model are one."""
+    if old.hash == new.hash:
+        raise FaceGeomError(
+            f"The old and the new model are the same, {old.name!r}: its gallery needs no map."
+        )
 
 
 def side_of(model: FaceModel) -> Side:

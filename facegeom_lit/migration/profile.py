@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
@@ -35,6 +36,10 @@ class Reading:
     agreement: float | None
     distance: float
 
+    def __str__(self) -> str:
+        agreement = "" if self.agreement is None else f"agreement of axes {self.agreement:.2f}, "
+        return f"{agreement}Mahalanobis distance {self.distance:.2f}"
+
     @property
     def chance(self) -> float:
         """The agreement that another model does not reach: four standard errors of chance."""
@@ -44,6 +49,9 @@ class Reading:
 @dataclass(frozen=True)
 class Profile:
     """Mean and covariance of a model's embeddings.
+
+    The covariance is shrunk towards equal variances as Ledoit and Wolf (2004) do: of about as many
+    embeddings as dimensions the plain one is nearly singular, and new ones would seem far away.
 
     Attributes:
         mean: (p,), float64.
@@ -66,7 +74,7 @@ class Profile:
     def of(cls, points: Tensor) -> Profile:
         """The profile of embeddings (N, p), N ≥ 2."""
         points = points.double().cpu()
-        return cls(points.mean(dim=0), torch.cov(points.T).reshape(points.shape[1], -1))
+        return cls(points.mean(dim=0), torch.from_numpy(ledoit_wolf(points.numpy())[0]))
 
     @cached_property
     def _axes(self) -> tuple[Tensor, Tensor]:
@@ -84,8 +92,9 @@ class Profile:
         distance = float((along.square() / variances).mean())
         agreement = None
         if len(points) >= FEWEST:
-            # About their own mean, which another sort of faces moves.
-            found = along.var(dim=0).clamp(min=torch.finfo(torch.float64).tiny)
+            # About their own mean, which another sort of faces moves; below the smallest variance
+            # of the profile, which is what shrinking made of none, nothing is known.
+            found = along.var(dim=0).clamp(min=float(variances.min()))
             both = torch.stack([variances.log(), found.log()])
             agreement = float(torch.corrcoef(both)[0, 1].nan_to_num())
         return Reading(len(points), len(variances), agreement, distance)

@@ -53,8 +53,7 @@ def verify_map(
         FaceGeomError: When the models are others, or too few people are left.
     """
     card = migration.card
-    for key, given, wanted in zip(("old", "new"), pairs.sides, (card.old, card.new), strict=True):
-        _check_side(key, given, wanted)
+    check_sides(card, pairs.sides)
     kept, left_out = pairs, 0
     if leave_out:
         known = torch.tensor([not (hashed_names([n]) & migration.people) for n in pairs.people])
@@ -84,6 +83,16 @@ def against_promise(card: MapCard, way: str, name: str, found: Interval) -> str:
     if found.value < promised.low:
         return "below"
     return "above" if found.value > promised.high else "inside"
+
+
+def check_sides(card: MapCard, sides: tuple[Side, Side]) -> None:
+    """Refuse an old and a new model that are not those of a map.
+
+    Raises:
+        FaceGeomError: Which says which of them is another.
+    """
+    for key, given, wanted in zip(("old", "new"), sides, (card.old, card.new), strict=True):
+        _check_side(key, given, wanted)
 
 
 def _check_side(key: str, given: Side, wanted: Side) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.alignment.affine import AffineMap, fit
+from facegeom_lit.evaluation.alignment.sets import unmapped
+from facegeom_lit.geometry.alignment.affine import AffineMap
 from facegeom_lit.geometry.alignment.judging import Judge, Judged, difference, recovered
 from facegeom_lit.geometry.statistics import FEWEST, Interval
 from facegeom_lit.migration.card import MAPPED, OLD, REENROLLED, UNMAPPED, Figures
@@ -80,11 +81,10 @@ def measure_ways(judge: Judge, pairs: PairedEmbeddings, mapping: AffineMap) -> W
         mapping: From old to new.
     """
     old, new = pairs.sides
-    # No map fits spaces of two sizes: zeros fill, or what is too much is left out.
-    unmapped = fit(pairs.old[:1], pairs.new[:1], method="none")(pairs.old)
+    as_it_is = unmapped(pairs.old, new.dimension)
     found: dict[str, Judged] = {
         OLD: judge.measure(pairs.old, pairs.old, old.distance),
-        UNMAPPED: judge.measure(pairs.new, unmapped, new.distance),
+        UNMAPPED: judge.measure(pairs.new, as_it_is, new.distance),
         MAPPED: judge.measure(pairs.new, mapped(mapping, pairs.old, old, new), new.distance),
         REENROLLED: judge.measure(pairs.new, pairs.new, new.distance),
     }

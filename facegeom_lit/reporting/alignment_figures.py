@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from facegeom_lit.evaluation.alignment.result import Alignment
+from facegeom_lit.files import plain_name
 from facegeom_lit.reporting.alignment_dendrogram import dendrogram_figure
 from facegeom_lit.reporting.alignment_fusion import fusion_figure
 from facegeom_lit.reporting.alignment_ladders import ladder_figure
@@ -77,7 +77,7 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names:
-        plain = re.sub(r"[^\w.-]+", "_", name)
+        plain = plain_name(name)
         used, number = plain, 1
         while used.lower() in {other.lower() for other in found.values()}:
             number += 1
@@ -155,7 +155,7 @@ def _leakage(alignment: Alignment, name: str, file: str, level: float) -> Iterat
         rows = [row for row in of_set if row.map == each]
         title = f"{name}, {map_name(each)}"
         draw = partial(leakage_figure, rows=rows, title=title, level=level)
-        file_name = f"leakage-{_plain(each)}-{file}.png"
+        file_name = f"leakage-{plain_name(each)}-{file}.png"
         yield Drawing("leakage", file_name, f"{title}: attributes read from templates.", draw)
 
 
@@ -166,7 +166,7 @@ def _survival(alignment: Alignment, name: str, file: str, level: float) -> Itera
         title = f"{name}, {map_name(each)}"
         draw = partial(survival_figure, rows=rows, title=title)
         caption = f"{title}: attribute geometry of mapped embeddings."
-        yield Drawing("survival", f"survival-{_plain(each)}-{file}.png", caption, draw)
+        yield Drawing("survival", f"survival-{plain_name(each)}-{file}.png", caption, draw)
 
 
 def _transfer(alignment: Alignment) -> Iterator[Drawing]:
@@ -174,7 +174,7 @@ def _transfer(alignment: Alignment) -> Iterator[Drawing]:
     for name in transfer_maps(alignment):
         draw = partial(transfer_figure, rows=rows, name=name)
         caption = f"Maps of one set on another: {map_name(name)}."
-        yield Drawing("transfer", f"transfer-{_plain(name)}.png", caption, draw)
+        yield Drawing("transfer", f"transfer-{plain_name(name)}.png", caption, draw)
 
 
 def _fusion(alignment: Alignment, files: dict[str, str], level: float) -> Iterator[Drawing]:
@@ -183,7 +183,3 @@ def _fusion(alignment: Alignment, files: dict[str, str], level: float) -> Iterat
         draw = partial(fusion_figure, fusions=fusions, title=name, level=level)
         caption = f"{name}: several models as one against the best single one."
         yield Drawing("fusion", f"fusion-{files[name]}.png", caption, draw)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)

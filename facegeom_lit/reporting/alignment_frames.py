@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Alignment
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Alignment
 from facegeom_lit.geometry.statistics import Interval
-from facegeom_lit.reporting.alignment_summary import RANK1, RECOVERED, figure, summaries
+from facegeom_lit.reporting.alignment_summary import RANK1, figure, summaries
 from facegeom_lit.reporting.alignment_transfer import transfers
 from facegeom_lit.reporting.analysis_frames import Frame, Row, columns_of
 

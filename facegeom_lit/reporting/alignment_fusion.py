@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from facegeom_lit.evaluation.alignment.result import Fusion
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.alignment_summary import RANK1
-from facegeom_lit.reporting.evaluation_tables import label
+from facegeom_lit.reporting.evaluation_tables import hardest, label
 from facegeom_lit.reporting.style import (
     ACCENT,
     QUIET,
@@ -29,9 +29,7 @@ FEW = 3
 """Models that are named one by one."""
 
 
-def fusion_figure(
-    path: str | Path, fusions: Sequence[Fusion], title: str = "", level: float = 0.95
-) -> None:
+def fusion_figure(path: str | Path, fusions: Sequence[Fusion], title: str, level: float) -> None:
     """Draw each fusion and the best single model with their intervals, a panel for each figure.
 
     Args:
@@ -83,12 +81,8 @@ def shown_figures(fusions: Sequence[Fusion]) -> list[str]:
         for name in fusions[0].figures
         if all(name in f.figures and f.figures[name].value is not None for f in fusions)
     ]
-
-    def hardest(start: str) -> list[str]:
-        rates = [name for name in everywhere if name.startswith(start)]
-        return sorted(rates, key=lambda name: float(name.partition("@")[2]))[:1]
-
-    wanted = [*[n for n in everywhere if n == RANK1], *hardest("tpir@"), *hardest("tar@")]
+    telling = (RANK1, hardest(everywhere, "tpir"), hardest(everywhere, "tar"))
+    wanted = [name for name in telling if name in everywhere]
     return (wanted or list(fusions[0].figures))[:MOST]
 
 

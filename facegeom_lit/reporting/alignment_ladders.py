@@ -23,6 +23,7 @@ from facegeom_lit.reporting.style import (
     percent,
     wrapped,
 )
+from facegeom_lit.reporting.tables import or_nan
 
 FEW = 6
 """Curves of a panel that are told apart, each with its band; of more, the mean."""
@@ -33,8 +34,8 @@ def ladder_figure(
     path: str | Path,
     ladders: Sequence[Ladder],
     models: Sequence[str],
-    title: str = "",
-    level: float = 0.95,
+    title: str,
+    level: float,
 ) -> None:
     """Draw rank-1 against the steps, a panel for each map.
 
@@ -118,8 +119,7 @@ def _pair(ladder: Ladder) -> str:
 
 def _numbers(figures: Sequence[Interval], end: str) -> NDArray[np.float64]:
     """Return values or ends of intervals, NaN where undefined."""
-    values = [getattr(figure, end) for figure in figures]
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array([or_nan(getattr(figure, end)) for figure in figures])
 
 
 def _apart(steps: Sequence[int]) -> list[int]:

@@ -31,9 +31,7 @@ MARKS = {
 """Kind of probe → its name, colour and mark."""
 
 
-def leakage_figure(
-    path: str | Path, rows: Sequence[Leakage], title: str = "", level: float = 0.95
-) -> None:
+def leakage_figure(path: str | Path, rows: Sequence[Leakage], title: str, level: float) -> None:
     """Draw balanced accuracy, a row for each attribute, the best read from the source on top.
 
     Args:

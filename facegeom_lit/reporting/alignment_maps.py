@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Cell
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Cell
 from facegeom_lit.reporting.alignment_summary import (
     RANK1,
-    RECOVERED,
     known,
     map_name,
     maps_of,
@@ -31,7 +30,7 @@ SPREAD = 0.26
 """Half the height over which the dots of a row are spread."""
 
 
-def maps_figure(path: str | Path, cells: Sequence[Cell], title: str = "") -> None:
+def maps_figure(path: str | Path, cells: Sequence[Cell], title: str) -> None:
     """Draw a dot for each pair of models and a mark at the mean, a row for each map.
 
     Args:

@@ -18,7 +18,7 @@ def matrix_figure(
     path: str | Path,
     models: Sequence[str],
     matrices: Mapping[str, NDArray[np.float64]],
-    title: str = "",
+    title: str,
 ) -> None:
     """Draw a matrix for each map, all in one scale.
 

@@ -17,7 +17,7 @@ from facegeom_lit.reporting.analysis_frames import Frame, rows_of
 from facegeom_lit.reporting.analysis_page import Section, write_page
 from facegeom_lit.reporting.frames import write_frame
 from facegeom_lit.reporting.result_folder import wandb_run
-from facegeom_lit.reporting.wandb_media import pictures
+from facegeom_lit.reporting.wandb_media import frame_tables, pictures
 
 RECORD = "alignment.json"
 PAGE = "alignment.md"
@@ -68,7 +68,7 @@ SECTIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "similarity": (
         "Similarity without a map",
         "Debiased linear CKA, mutual k-nearest neighbours (both: 1 is alike), and Procrustes "
-        "disparity (0 is alike), each with a null of permuted rows.",
+        "disparity (0 is alike), each with a null of permuted people.",
         ("indices",),
     ),
     "leakage": (
@@ -142,15 +142,9 @@ def log_wandb(
     Raises:
         FaceGeomError: When the run cannot begin.
     """
-    import wandb
-
     with wandb_run(folder, "align", record, mode, project, set(alignment.sets)) as run:
         tables = alignment_frames(alignment)
-        media = pictures(folder)
-        for name, columns in tables.items():
-            rows = [list(row) for row in zip(*columns.values(), strict=True)]
-            media[f"tables/{name}"] = wandb.Table(columns=list(columns), data=rows)
-        run.log(media)
+        run.log(pictures(folder) | frame_tables(tables))
         run.summary.update(
             {
                 f"{row['set']}/{map_name(row['map'])}/{name}": row[name]

@@ -19,7 +19,7 @@ from facegeom_lit.reporting.style import (
     footnote,
     headline,
 )
-from facegeom_lit.reporting.tables import number
+from facegeom_lit.reporting.tables import number, or_nan
 
 TITLES = {
     "cka": "debiased CKA",
@@ -32,7 +32,7 @@ FEWEST = 4
 
 
 def similarity_figure(
-    path: str | Path, indices: Sequence[Index], models: Sequence[str], title: str = ""
+    path: str | Path, indices: Sequence[Index], models: Sequence[str], title: str
 ) -> None:
     """Draw a matrix for each index, in its own scale; darker is more alike.
 
@@ -51,7 +51,7 @@ def similarity_figure(
             of_name = [index for index in indices if index.name == name]
             for index in of_name:
                 ends = place[index.first], place[index.second]
-                value = np.nan if index.value.value is None else index.value.value
+                value = or_nan(index.value.value)
                 for row, column in (ends, ends[::-1]):
                     values[row, column] = value
                     notes[row][column] = "" if index.p < 0.05 else "n.s."
@@ -75,8 +75,8 @@ def similarity_figure(
         headline(drawn, title)
         footnote(
             drawn,
-            "Darker: more alike, each panel from its least to its most. Null: rows permuted, mean "
-            "over pairs. –: a model with itself, or undefined.",
+            "Darker: more alike, each panel from its least to its most. Null: people permuted, "
+            "mean over pairs. –: a model with itself, or undefined.",
             "n.s.: p ≥ 0.05." if any(index.p >= 0.05 for index in indices) else "All: p < 0.05.",
         )
 
@@ -86,7 +86,7 @@ def prediction_figure(
     indices: Sequence[Index],
     recovered: Mapping[frozenset[str], float],
     families: Mapping[str, int],
-    title: str = "",
+    title: str,
 ) -> None:
     """Draw what a map recovers against each index, a dot for each pair of models.
 

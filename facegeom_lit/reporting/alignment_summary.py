@@ -11,18 +11,18 @@ from scipy.cluster.hierarchy import leaves_list
 
 from facegeom_lit.evaluation.alignment.result import (
     NATIVE,
+    RECOVERED,
     UNALIGNED,
     Alignment,
     Cell,
     Families,
 )
+from facegeom_lit.evaluation.alignment.section_settings import PREFERRED
+from facegeom_lit.reporting.evaluation_tables import hardest
 from facegeom_lit.reporting.style import words
-from facegeom_lit.reporting.tables import number
+from facegeom_lit.reporting.tables import number, or_nan
 
 RANK1 = "rank1"
-RECOVERED = "recovered"
-PREFERRED = "ridge"
-"""The map that is shown where there is room for one."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,8 @@ def figure(cell: Cell, name: str) -> float | None:
 def hardest_far(cells: Sequence[Cell]) -> str | None:
     """Return the TAR at the smallest FAR that every cell supports, as `tar@1e-3`, or None."""
     names = dict.fromkeys(name for cell in cells for name in cell.figures)
-    everywhere = [
-        name
-        for name in names
-        if name.startswith("tar@") and all(figure(cell, name) is not None for cell in cells)
-    ]
-    return min(everywhere, key=lambda name: float(name.partition("@")[2]), default=None)
+    everywhere = (n for n in names if all(figure(cell, n) is not None for cell in cells))
+    return hardest(everywhere, "tar")
 
 
 def matrix_of(
@@ -165,7 +161,7 @@ def matrix_of(
         known_models = cell.source in place and cell.target in place
         if cell.map in (name, NATIVE) and known_models:
             value = figure(cell, figure_name)
-            values[place[cell.source], place[cell.target]] = np.nan if value is None else value
+            values[place[cell.source], place[cell.target]] = or_nan(value)
     return values
 
 

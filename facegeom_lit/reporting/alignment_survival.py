@@ -31,7 +31,7 @@ LABELLED = 12
 """Points of a panel that are named."""
 
 
-def survival_figure(path: str | Path, rows: Sequence[Survival], title: str = "") -> None:
+def survival_figure(path: str | Path, rows: Sequence[Survival], title: str) -> None:
     """Draw values of mapped embeddings against the source's (left) and the target's (right).
 
     Args:

@@ -177,7 +177,7 @@ def _fusions(console: Console, alignment: Alignment) -> None:
                 str(len(fusion.models)),
                 number(fusion.figures[name].value),
                 number(None if best is None else best.value),
-                "–" if change is None else with_interval(change),
+                with_interval(change),
             )
     console.print(table)
 

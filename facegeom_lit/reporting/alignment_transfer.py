@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Alignment
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Alignment
 from facegeom_lit.reporting.alignment_summary import (
     RANK1,
-    RECOVERED,
     figure,
     known,
     map_name,
@@ -21,6 +20,7 @@ from facegeom_lit.reporting.alignment_summary import (
 from facegeom_lit.reporting.heat_map import heat_map, map_size, outline
 from facegeom_lit.reporting.style import figure as page
 from facegeom_lit.reporting.style import footnote, headline
+from facegeom_lit.reporting.tables import or_nan
 
 KINDS = {RANK1: "rank-1", RECOVERED: "recovered"}
 
@@ -84,9 +84,7 @@ def transfer_figure(path: str | Path, rows: Sequence[Transfer], name: str) -> No
         cells = [[found.get((*line, judge)) for judge in judged] for line in lines]
         labels = [f"fitted on {on}" if on else map_name(of) for of, on in lines]
         for axis, (kind, title) in zip(axes, KINDS.items(), strict=True):
-            values = [
-                [np.nan if c is None else _number(getattr(c, kind)) for c in r] for r in cells
-            ]
+            values = [[or_nan(None if c is None else getattr(c, kind)) for c in r] for r in cells]
             if kind == RECOVERED:
                 values[0], values[-1] = [0.0] * len(judged), [1.0] * len(judged)
             notes = [["" if c is None else f"n = {c.pairs}" for c in row] for row in cells]
@@ -100,7 +98,3 @@ def transfer_figure(path: str | Path, rows: Sequence[Transfer], name: str) -> No
             "Outlined: on its own set a map is judged by people it was not fitted on.",
             "Recovered of unaligned and native: by definition.",
         )
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from facegeom_lit.evaluation.analysis import Analysis
 from facegeom_lit.evaluation.macroscale import MacroscaleResult
 from facegeom_lit.evaluation.microscale import ENERGY
+from facegeom_lit.files import plain_name
 from facegeom_lit.geometry.shape.clouds import CENTRES, WHOLE
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.reporting.correlation_figure import correlation_figure
@@ -70,7 +70,7 @@ def write_figures(folder: Path, analysis: Analysis) -> dict[str, str]:
     Returns:
         The caption of each file by its name.
     """
-    name = re.sub(r"[^\w.-]+", "_", analysis.set)
+    name = plain_name(analysis.set)
     end = f"{name}.png"
     for number in count(2):
         if not any((folder / f"{word}-{end}").exists() for word in CAPTIONS):

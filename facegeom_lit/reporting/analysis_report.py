@@ -14,7 +14,7 @@ from facegeom_lit.reporting.analysis_page import Section, write_page
 from facegeom_lit.reporting.frames import write_frame
 from facegeom_lit.reporting.result_folder import wandb_run
 from facegeom_lit.reporting.style import words
-from facegeom_lit.reporting.wandb_media import pictures
+from facegeom_lit.reporting.wandb_media import frame_tables, pictures
 
 RECORD = "analysis.json"
 TABLES = "tables"
@@ -81,16 +81,10 @@ def log_wandb(
     Raises:
         FaceGeomError: When the run cannot begin.
     """
-    import wandb
-
     tags = {analysis.set for analysis in analyses}
     with wandb_run(folder, "analyze", record, mode, project, tags) as run:
         tables = frames(analyses)
-        media = pictures(folder)
-        for name, columns in tables.items():
-            rows = [list(row) for row in zip(*columns.values(), strict=True)]
-            media[f"tables/{name}"] = wandb.Table(columns=list(columns), data=rows)
-        run.log(media)
+        run.log(pictures(folder) | frame_tables(tables))
         run.summary.update(
             {
                 f"{row['set']}/{row['model']}/{row['attribute']}/{row['measure']}": row["value"]

@@ -189,15 +189,15 @@ def _shape(console: Console, analysis: Analysis) -> None:
     console.print(table)
 
 
-def with_interval(figure: Interval, digits: int = 3) -> str:
-    """Return a figure and its interval as text.
+def with_interval(figure: Interval | None, digits: int = 3) -> str:
+    """Return a figure and its interval as text; an absent one is a dash.
 
     Example:
         >>> with_interval(Interval(0.5, 0.4, 0.6, 9))
         '0.500 [0.400, 0.600]'
     """
-    if figure.low is None or figure.high is None:
-        return number(figure.value, digits)
+    if figure is None or figure.low is None or figure.high is None:
+        return number(None if figure is None else figure.value, digits)
     ends = f"[{number(figure.low, digits)}, {number(figure.high, digits)}]"
     return f"{number(figure.value, digits)} {ends}"
 

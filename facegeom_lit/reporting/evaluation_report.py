@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from facegeom_lit.evaluation.result import Result
-from facegeom_lit.files import atomic_folder, write_json
+from facegeom_lit.files import atomic_folder, plain_name, write_json
 from facegeom_lit.reporting.det_figure import det_figure
 from facegeom_lit.reporting.evaluation_tables import (
     COLUMNS,
@@ -45,7 +44,7 @@ def write_report(
         write_results(temporary / "evaluation.csv", results)
         write_markdown(temporary / "evaluation.md", results, level)
         for group in by_set(results):
-            name = re.sub(r"[^\w.-]+", "_", group[0].set)
+            name = plain_name(group[0].set)
             curves = {result.model: result.curve for result in group}
             roc_bands_figure(temporary / f"roc-{name}.png", curves, group[0].set)
             det_figure(temporary / f"det-{name}.png", curves, group[0].set)

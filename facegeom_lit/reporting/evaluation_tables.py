@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -125,6 +125,17 @@ def label(name: str) -> str:
         return f"rank-{name.removeprefix('rank')}"
     word, at, rate = name.partition("@")
     return _LABELS.get(word, word) + at + rate
+
+
+def hardest(names: Iterable[str], kind: str) -> str | None:
+    """Return the figure of a kind at the lowest rate.
+
+    Example:
+        >>> hardest(["rank1", "tar@1e-2", "tar@1e-3"], "tar")
+        'tar@1e-3'
+    """
+    rates = [name for name in names if name.startswith(f"{kind}@")]
+    return min(rates, key=lambda name: float(name.partition("@")[2]), default=None)
 
 
 def _cell(result: Result, name: str, *, intervals: bool) -> str:

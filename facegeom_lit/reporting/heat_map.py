@@ -32,7 +32,6 @@ def heat_map(
     *,
     low: float = 0.0,
     high: float = 1.0,
-    digits: int = 3,
     notes: Sequence[Sequence[str]] | None = None,
     colors: str = "YlGnBu",
     size: float = 7,
@@ -47,7 +46,6 @@ def heat_map(
         columns: Names of the columns.
         low: Value of the lightest colour.
         high: Value of the darkest.
-        digits: After the point.
         notes: A second line of each cell, R rows of C texts; empty ones are left out.
         colors: Name of the colour map, from light to dark.
         size: Of the text, in points.
@@ -58,7 +56,7 @@ def heat_map(
     scale = Normalize(low, high, clip=True)
     axis.imshow(np.ma.masked_invalid(values), norm=scale, cmap=shades, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        text = "–" if np.isnan(value) else f"{value + 0.0:.{digits}f}"
+        text = "–" if np.isnan(value) else f"{value + 0.0:.3f}"
         if notes is not None and notes[row][column]:
             text += "\n" + notes[row][column]
         dark = not np.isnan(value) and _brightness(shades(scale(value))) < 0.5

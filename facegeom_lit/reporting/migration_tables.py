@@ -18,9 +18,9 @@ from facegeom_lit.migration.card import (
     Side,
 )
 from facegeom_lit.migration.verification import Verification, against_promise
+from facegeom_lit.reporting.analysis_tables import with_interval
 from facegeom_lit.reporting.evaluation_tables import label
 from facegeom_lit.reporting.style import percent
-from facegeom_lit.reporting.tables import number
 
 
 def print_curve(curve: AnchorCurve) -> None:
@@ -30,7 +30,7 @@ def print_curve(curve: AnchorCurve) -> None:
     for name in curve.figures:
         table.add_column(label(name), justify="right")
     for index, step in enumerate(curve.steps):
-        table.add_row(str(step), *(with_ends(f[index]) for f in curve.figures.values()))
+        table.add_row(str(step), *(with_interval(f[index]) for f in curve.figures.values()))
     _print(table)
 
 
@@ -41,9 +41,9 @@ def print_card(card: MapCard) -> None:
         caption=f"in brackets: {percent(card.level)} intervals over {card.judged_people} people "
         f"({card.judged_images} images) on whom the measured map was not fitted; – too few pairs",
     )
-    names = _columns(table, card)
+    names = _columns(table, card.expected[MAPPED])
     for way, words in WAYS.items():
-        cells = (with_ends(card.expected[way].get(name)) for name in names)
+        cells = (with_interval(card.expected[way].get(name)) for name in names)
         table.add_row(f"{way}: {words}", *cells)
     facts = Table(show_header=False, box=None)
     for name, value in card_facts(card).items():
@@ -58,8 +58,6 @@ def card_facts(card: MapCard) -> dict[str, str]:
         card.flip
     ]
     method = card.method + (" with scale" if card.scale else "") + (" with bias" * card.bias)
-    held = card.held_out
-    agreement = "" if held.agreement is None else f"agreement of axes {held.agreement:.2f}, "
     return {
         "old model": _side(card.old),
         "new model": _side(card.new),
@@ -69,7 +67,7 @@ def card_facts(card: MapCard) -> dict[str, str]:
         "rank": "–" if card.rank is None else str(card.rank),
         "fitted on": f"{card.images} images of {card.people} people, set {card.anchors[:16]}…",
         "rank-1 recovered": share(card.recovered),
-        "gallery check": f"{agreement}Mahalanobis distance {held.distance:.2f} on held-out people",
+        "gallery check": f"{card.held_out} on held-out people",
         "seed": str(card.seed),
         "made by": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
     }
@@ -83,15 +81,15 @@ def print_verification(card: MapCard, found: Verification) -> None:
         f"{found.images} images{left}",
         caption="inside, above, below: where a figure lies to the interval that the card gives",
     )
-    names = _columns(table, card)
-    for way, words in WAYS.items():
+    names = _columns(table, found.measured[MAPPED])
+    for way in WAYS:
         figures = found.measured[way]
         cells = []
         for name in names:
             value = figures.get(name)
             word = against_promise(card, way, name, value) if value else ""
-            cells.append(f"{with_ends(value)} {word}".rstrip())
-        table.add_row(f"{way}: {words}", *cells)
+            cells.append(f"{with_interval(value)} {word}".rstrip())
+        table.add_row(way, *cells)
     _print(table)
     print(f"rank-1 recovered: {share(found.recovered)}; the card says {share(card.recovered)}")
     print(answer(found.lost, card.curve.figure, card.curve.gain))
@@ -112,7 +110,7 @@ def answer(lost: Mapping[str, Figures], figure: str, gain: float) -> str:
             return f"Too few pairs to say what is lost in {label(figure)}."
         verdict = "serves" if loss.value < gain else "does not replace re-enrolling"
         sentences.append(
-            f"{subject} loses {with_ends(loss)} of {label(figure)} against re-enrolling: it "
+            f"{subject} loses {with_interval(loss)} of {label(figure)} against re-enrolling: it "
             f"{verdict} (a loss below {gain:g})."
         )
     return "\n".join(sentences)
@@ -121,25 +119,11 @@ def answer(lost: Mapping[str, Figures], figure: str, gain: float) -> str:
 def share(recovered: Interval) -> str:
     """Say what a map recovers; without ends there is next to nothing to recover."""
     known = recovered.value is not None and recovered.low is not None
-    return with_ends(recovered) if known else "– (unmapped is about as good as re-enrolled)"
+    return with_interval(recovered) if known else "– (unmapped is about as good as re-enrolled)"
 
 
-def with_ends(interval: Interval | None) -> str:
-    """Return a figure with its interval as text.
-
-    Example:
-        >>> with_ends(Interval(0.5, 0.25, 0.75, 9))
-        '0.500 [0.250, 0.750]'
-    """
-    if interval is None or interval.value is None:
-        return "–"
-    if interval.low is None or interval.high is None:
-        return number(interval.value)
-    return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
-
-
-def _columns(table: Table, card: MapCard) -> Sequence[str]:
-    names = list(card.expected[MAPPED])
+def _columns(table: Table, figures: Figures) -> Sequence[str]:
+    names = list(figures)
     table.add_column("gallery")
     for name in names:
         table.add_column(label(name), justify="right")

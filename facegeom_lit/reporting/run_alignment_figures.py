@@ -9,22 +9,19 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from facegeom_lit.evaluation.alignment.result import Ladder
+from facegeom_lit.reporting.alignment_ladders import AXES
+from facegeom_lit.reporting.heat_map import heat_map
 from facegeom_lit.reporting.style import (
     figure,
     footnote,
     headline,
     legend_beside,
     model_colors,
-    wrapped,
 )
+from facegeom_lit.reporting.tables import or_nan
 
 Rows = Mapping[tuple[str, str], Mapping[str, float | None]]
 """(Model of the probes, model of the gallery) → map → rank-1 in [0, 1]; None where undefined."""
-
-AXES = {
-    "rank": "rank of the map",
-    "anchors": "paired images that the map was fitted on",
-}
 
 
 def alignment_figure(path: str | Path, models: Mapping[str, Rows]) -> None:
@@ -35,28 +32,19 @@ def alignment_figure(path: str | Path, models: Mapping[str, Rows]) -> None:
         models: Name of the measurement (before, after) → what it found.
     """
     rows = list(next(iter(models.values())))
+    labels = [f"{probes} → {gallery}" for probes, gallery in rows]
     columns = list(next(iter(next(iter(models.values())).values())))
     width = 0.8 * len(columns) * len(models) + 3.2
     with figure(path, width, 0.42 * len(rows) + 1.9) as drawn:
         grid = drawn.subplots(1, len(models), squeeze=False, sharey=True)[0]
         for axis, (model, found) in zip(grid, models.items(), strict=True):
-            values = np.array([[_number(found[row].get(name)) for name in columns] for row in rows])
-            axis.grid(False)
-            image = axis.imshow(values, vmin=0, vmax=1, cmap="YlGnBu", aspect="auto")
-            for (row, column), value in np.ndenumerate(values):
-                text = "–" if np.isnan(value) else f"{value:.3f}"
-                color = "w" if value > 0.55 else "k"
-                axis.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
-            axis.set_xticks(range(len(columns)), [wrapped(name, 10) for name in columns])
+            values = np.array([[or_nan(found[row].get(name)) for name in columns] for row in rows])
+            heat_map(axis, values, labels, columns, size=8, upright=False)
             axis.axvline(0.5, color="white", lw=3)  # native is no map
             for row in range(2, len(rows), 2):
                 axis.axhline(row - 0.5, color="white", lw=3)
             axis.set_title(model)
-            axis.spines[:].set_visible(False)
-            axis.tick_params(length=0)
-        grid[0].set_yticks(range(len(rows)), [f"{a} → {b}" for a, b in rows])
         grid[0].set_ylabel("probes → gallery")
-        drawn.colorbar(image, ax=list(grid), shrink=0.9, label="rank-1")
         headline(drawn, "Rank-1 on people whom no map was fitted on")
         footnote(
             drawn,
@@ -106,13 +94,9 @@ def curves_figure(path: str | Path, models: Mapping[str, Sequence[Ladder]], kind
 def _draw(axis: Axes, ladder: Ladder, color: str, index: int) -> None:
     """Draw one curve between its two ends, whose dashes leave room for another's at one height."""
     ends = [(figure.low, figure.high) for figure in ladder.figures]
-    low, high = ([_number(value) for value in side] for side in zip(*ends, strict=True))
+    low, high = ([or_nan(value) for value in side] for side in zip(*ends, strict=True))
     axis.fill_between(ladder.steps, low, high, color=color, alpha=0.15, lw=0)
-    values = [_number(figure.value) for figure in ladder.figures]
+    values = [or_nan(figure.value) for figure in ladder.figures]
     axis.plot(ladder.steps, values, color=color, lw=1.5, marker=".", ms=5)
     axis.axhline(ladder.native, color=color, lw=1, ls=(6 * index, (6, 6)))
     axis.axhline(ladder.unaligned, color=color, lw=1, ls=(2 * index, (1, 3)))
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value

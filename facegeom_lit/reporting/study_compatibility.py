@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from facegeom_lit.reporting.evaluation_tables import hardest
 from facegeom_lit.reporting.study_changes import Change
 from facegeom_lit.reporting.study_comparison import arm_means
 from facegeom_lit.reporting.sweep_matrix import Cell
@@ -53,8 +53,7 @@ class Family:
 def service_figures(compatibility: Sequence[Change]) -> list[str]:
     """Return the figures to draw that the runs hold: rank-1, and TAR at the lowest FAR."""
     found = {change.measure.rpartition("/")[2] for change in compatibility}
-    rates = sorted((name for name in found if name.startswith("tar@")), key=_rate)
-    return [*(["rank1"] if "rank1" in found else []), *rates[:1]]
+    return [name for name in ("rank1", hardest(found, "tar")) if name in found]
 
 
 def standings(
@@ -138,8 +137,3 @@ def _by_arm(changes: Sequence[Change], measure: str) -> dict[str, Cell]:
 
 def _value(cell: Cell) -> float:
     return cell.value or 0.0
-
-
-def _rate(name: str) -> float:
-    found = re.fullmatch(r"tar@([\d.e+-]+)", name)
-    return float(found[1]) if found else 1.0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from facegeom_lit.files import atomic_folder, atomic_path, write_json
+from facegeom_lit.files import atomic_folder, atomic_path, plain_name, write_json
 from facegeom_lit.reporting.frames import write_frame
 from facegeom_lit.reporting.objective_figure import ObjectiveRun, objective_figure
 from facegeom_lit.reporting.run_record import versions
@@ -263,4 +262,4 @@ def _moved(study: Study) -> list[str]:
 
 
 def _matrix_name(measure: str, arm: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", f"matrix-{measure}-{arm}")
+    return plain_name(f"matrix-{measure}-{arm}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,11 @@ MAPS = ("ridge", "low_rank", "linear", "procrustes")
 def number(value: float | None, digits: int = 3) -> str:
     """Return a figure as text; an absent one is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def or_nan(value: float | None) -> float:
+    """Return a figure as drawings take it; an absent one is NaN."""
+    return math.nan if value is None else value
 
 
 def difference(entry: Mapping[str, float | None] | None) -> str:

@@ -56,6 +56,19 @@ def pictures(folder: Path) -> dict[str, Any]:
     return {f"figures/{file.stem}": wandb.Image(str(file)) for file in sorted(folder.glob("*.png"))}
 
 
+def frame_tables(frames: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
+    """Tables, each of columns by name, as W&B tables, by the key they are logged under."""
+    import wandb
+
+    return {
+        f"tables/{name}": wandb.Table(
+            columns=list(columns),
+            data=[list(row) for row in zip(*columns.values(), strict=True)],
+        )
+        for name, columns in frames.items()
+    }
+
+
 @contextmanager
 def finished_wandb() -> Iterator[None]:
     """End a live W&B run whatever happens, so that the next job of a sweep begins its own."""

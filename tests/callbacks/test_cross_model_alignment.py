@@ -97,6 +97,17 @@ def test_a_permuted_pairing_is_not_recovered(data: RunData, tmp_path: Path) -> N
     assert abs(found.metrics["val/align/original/cka"] or 0.0) < 0.2
 
 
+def test_a_model_that_collapsed_has_no_similarity(data: RunData, tmp_path: Path) -> None:
+    reference = embedded(data)
+    run = Run(data, tmp_path, reference, maps=MAPS)
+    found = run.measure(torch.ones_like(reference))
+    for index in ("cka", "mutual_knn", "procrustes_disparity"):
+        assert found.metrics[f"val/align/original/{index}"] is None
+    assert any("no similarity with original" in note for note in found.notes)
+    run.callback.completed(found)
+    run.callback.differences(run.measure(reference), found)
+
+
 def test_the_same_model_needs_no_map(data: RunData, tmp_path: Path) -> None:
     reference = embedded(data)
     found = Run(data, tmp_path, reference).measure(reference)

@@ -204,8 +204,9 @@ def test_bad_settings_are_named() -> None:
     settings = settings_of(cfg)
     assert [choice.name for choice in settings.maps] == ["procrustes", "linear", "ridge"]
     assert settings.ladders.maps == ("ridge",)
-    cfg.maps = ["procrustes"]
+    cfg.maps, cfg.judging.ranks = ["procrustes"], [5]
     assert settings_of(cfg).ladders.maps == ("procrustes",)
+    assert settings_of(cfg).judge.ks == (1, 5)  # `recovered` and the curves are of rank 1
 
 
 def test_what_is_wrong_is_named_before_the_work(

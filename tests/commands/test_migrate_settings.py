@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from facegeom_lit.commands.composition import compose_config
 from facegeom_lit.commands.migrate_settings import (
     check_both_models,
+    check_figure,
     galleries_of,
     judging_of,
     method_of,
@@ -103,3 +104,21 @@ def test_galleries_have_their_own_outputs(defaults: DictConfig, tmp_path: Path) 
     (tmp_path / "out").touch()
     with pytest.raises(FaceGeomError, match="several galleries need a folder"):
         outputs([first])
+
+
+@pytest.mark.parametrize("gallery", [5, {"path": 5}, [3]])
+def test_a_gallery_is_a_path(defaults: DictConfig, gallery: Any) -> None:
+    with pytest.raises(FaceGeomError, match=r"must be one path|must hold paths"):
+        galleries_of(changed(defaults, gallery=gallery, output="o"))
+
+
+def test_a_map_is_verified_by_the_figure_of_its_card(defaults: DictConfig) -> None:
+    check_figure(defaults, "tar@1e-2")
+    with pytest.raises(FaceGeomError, match="does not measure tar@1e-5"):
+        check_figure(defaults, "tar@1e-5")
+
+
+@pytest.mark.parametrize("override", ["+foo=1", "paths.cache=null"])
+def test_keys_that_nothing_reads_and_no_cache_are_refused(override: str) -> None:
+    with pytest.raises(FaceGeomError, match=r"nothing reads|must be a folder"):
+        compose_config("migrate", [override])

@@ -247,3 +247,14 @@ def test_others_of_an_archive_keep_their_compression(tmp_path: Path) -> None:
     rewrite(tmp_path / "old.npz", tmp_path / "new.npz")
     np.testing.assert_array_equal(np.load(tmp_path / "new.npz")["flags"], np.ones((9, 2), "?"))
     assert read(tmp_path / "new.npz")[0].shape == (COUNT, 4)
+
+
+def test_a_matrix_called_by_its_model_is_called_by_the_new_one(tmp_path: Path) -> None:
+    source, facts = tmp_path / "old.npz", {"card": "second"}
+    for name, expected in (("first", "second"), ("templates", "templates")):
+        np.savez(source, card=np.array("first"), **{name: embeddings("float32")})
+        rewrite(source, tmp_path / f"{name}.npz", facts=facts)
+        assert expected in np.load(tmp_path / f"{name}.npz").files
+    np.savez(source, card=np.array("first"), first=embeddings("float32"), second=np.arange(COUNT))
+    rewrite(source, tmp_path / "taken.npz", facts=facts)
+    assert {"first", "second"} < set(np.load(tmp_path / "taken.npz").files)

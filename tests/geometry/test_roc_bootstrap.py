@@ -111,6 +111,7 @@ def test_share_interval() -> None:
     # 50 people, half of them found: a standard error of √(¼ / 50).
     assert whole_people.high - whole_people.low == pytest.approx(3.92 * 0.0707, rel=0.15)
     assert share_interval(hits[:8], clusters[:8]).low is None
+    assert share_interval(hits, clusters, resamples=0).low is None
 
 
 def test_few_people_have_no_interval() -> None:

@@ -88,6 +88,26 @@ def test_a_gallery_of_another_hash_is_refused(migration: MigrationMap, gallery: 
     assert "gallery_model says eeee" in told(recorded(card.old.hash), migration, "e" * 64)
 
 
+def test_the_word_of_a_gallery_counts_for_more_than_its_looks(
+    migration: MigrationMap, gallery: Path
+) -> None:
+    path = gallery.with_suffix(".safetensors")
+    other = (np.load(gallery) + 20).astype(np.float32)
+    save_file({"embeddings": other}, path, metadata={"model": migration.card.old.hash})
+    (note,) = check_gallery(open_gallery(path), migration).notes
+    assert "says which model made it, but does not look like templates of 'first'" in note
+
+
+def test_few_held_out_images_refuse_nothing_by_its_looks(
+    migration: MigrationMap, gallery: Path
+) -> None:
+    held_out = replace(migration.card.held_out, agreement=None, rows=18)
+    few = replace(migration, card=replace(migration.card, held_out=held_out))
+    np.save(gallery, np.load(gallery) + 20)
+    *_, note = check_gallery(open_gallery(gallery), few).notes
+    assert "18 held-out images, too few to know a gallery by its looks" in note
+
+
 def test_unit_templates_of_a_euclidean_model_are_refused(
     migration: MigrationMap, gallery: Path
 ) -> None:
@@ -111,7 +131,7 @@ def test_nine_real_models_are_told_apart(migration: MigrationMap, real_data: Pat
         points = placed(points, side)
         held_out = Profile.of(points[fits]).read(points[judges])
         card = replace(migration.card, old=side, held_out=held_out)
-        cards[name] = card, Profile.of(points)
+        cards[name] = card, Profile.of(points[fits])
         check_looks(att.models[name], cards[name][1], card, name)  # other faces, same model
     tried = 0
     for name, other in permutations(cards, 2):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from facegeom_lit.evaluation.alignment.maps import MapChoice
 from facegeom_lit.evaluation.alignment.pair import Pair
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Cell
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Cell
 from facegeom_lit.evaluation.alignment.sets import AlignmentSet, Judging
 from facegeom_lit.evaluation.alignment.settings import AlignmentSettings
-from facegeom_lit.geometry.alignment.affine import AffineMap
 from facegeom_lit.geometry.alignment.judging import recovered
 from facegeom_lit.geometry.alignment.null import permuted_rank1
-
-RECOVERED = "recovered"
 
 
 def native_cells(data: AlignmentSet, settings: AlignmentSettings) -> list[Cell]:
@@ -79,9 +76,9 @@ def _null(
 ) -> float | None:
     if not settings.null_permutations:
         return None
-    mapping: AffineMap = pair.map(data, source, choice)
+    mapping = pair.map(data, source, choice)
     x, y = pair.spaces(data, source)
-    found = permuted_rank1(
+    return permuted_rank1(
         mapping,
         x.points[data.fit],
         y.points[data.fit],
@@ -93,4 +90,3 @@ def _null(
         permutations=settings.null_permutations,
         seed=settings.seed,
     )
-    return found.mean

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from facegeom_lit.evaluation.alignment.cells import RECOVERED
-from facegeom_lit.evaluation.alignment.result import NATIVE, UNALIGNED, Cell, Families
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, UNALIGNED, Cell, Families
 
 ALIKE = 0.1
 """Models that recover nine tenths of each other are of one family, however the others stand."""

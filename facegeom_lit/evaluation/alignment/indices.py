@@ -6,10 +6,11 @@ from facegeom_lit.evaluation.alignment.pair import Pair
 from facegeom_lit.evaluation.alignment.result import Index
 from facegeom_lit.evaluation.alignment.sets import AlignmentSet
 from facegeom_lit.evaluation.alignment.settings import AlignmentSettings
+from facegeom_lit.geometry.alignment.cka import FEWEST_ROWS
 from facegeom_lit.geometry.alignment.similarity import similarity
 
-FEWEST_IMAGES = 4
-"""Images that must be left when any person is left out, as the intervals do."""
+MANY_PEOPLE = 100
+"""So many people can be permuted well, however much their numbers of images differ."""
 
 
 def similarity_indices(pair: Pair, settings: AlignmentSettings) -> list[Index]:
@@ -47,7 +48,7 @@ def neighbors(data: AlignmentSet, settings: AlignmentSettings) -> int:
     counts = data.judging.labels.unique(return_counts=True)[1].sort(descending=True).values
     most, second, *_ = counts.tolist()
     images = int(counts.sum())
-    if images - most < FEWEST_IMAGES:
+    if images - most < FEWEST_ROWS:  # the intervals leave out any person
         return 0
     return min(settings.neighbors, images - most - second)
 
@@ -60,4 +61,12 @@ def indices_notes(data: AlignmentSet, settings: AlignmentSettings) -> list[str]:
     if not k:
         return [f"{data.name}: too few images judge for similarity indices"]
     fewer = "" if k == settings.neighbors else f", and of only k={k} neighbours"
-    return [f"{data.name}: similarity indices are of the people who judge{fewer}"]
+    notes = [f"{data.name}: similarity indices are of the people who judge{fewer}"]
+    counts = data.judging.labels.unique(return_counts=True)[1]
+    least, most = int(counts.min()), int(counts.max())
+    if len(counts) < MANY_PEOPLE and most > 2 * least:
+        notes.append(
+            f"{data.name}: p of the similarity indices is too small, for the {len(counts)} people "
+            f"who judge have {least} to {most} images; see also whether the interval holds chance"
+        )
+    return notes

@@ -14,7 +14,7 @@ from facegeom_lit.evaluation.alignment.result import Ladder
 from facegeom_lit.evaluation.alignment.sets import AlignmentSet, Judging, Space
 from facegeom_lit.evaluation.alignment.settings import AlignmentSettings, JudgeSettings
 from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap
-from facegeom_lit.geometry.statistics import Interval, bootstrap_interval
+from facegeom_lit.geometry.roc_bootstrap import share_interval
 
 FIRST_ANCHORS = 16
 """Where the anchors curve begins."""
@@ -135,7 +135,7 @@ def _ladder(
     settings: JudgeSettings,
 ) -> Ladder:
     judging = data.judging
-    owner = judging.labels[judging.judge.probes].unique(return_inverse=True)[1]
+    people = judging.labels[judging.judge.probes]
     return Ladder(
         spaces[0].model,
         spaces[1].model,
@@ -143,30 +143,16 @@ def _ladder(
         kind,
         method,
         steps,
-        tuple(share_interval(each, owner, settings) for each in hits),
+        tuple(
+            share_interval(
+                each.cpu(),
+                people,
+                resamples=settings.resamples,
+                level=settings.level,
+                seed=settings.seed,
+            )
+            for each in hits
+        ),
         judging.native(spaces[1]).value("rank1") or 0.0,
         judging.unaligned(*spaces).value("rank1") or 0.0,
-    )
-
-
-def share_interval(hits: Tensor, owner: Tensor, settings: JudgeSettings) -> Interval:
-    """Mean over probes with its interval over people.
-
-    Args:
-        hits: One number for each probe, (P,).
-        owner: Person of each probe, from 0, (P,).
-        settings: Of the resampling.
-    """
-    probes = owner.bincount().double()
-    found = owner.bincount(weights=hits.cpu())
-    people = torch.arange(len(probes))
-    if not settings.resamples:
-        return Interval(float(hits.mean()), None, None, len(people))
-
-    def share(drawn: Tensor) -> Tensor:
-        rows = drawn.long()
-        return found[rows].sum(dim=-1) / probes[rows].sum(dim=-1)
-
-    return bootstrap_interval(
-        people, share, resamples=settings.resamples, level=settings.level, seed=settings.seed
     )

@@ -42,25 +42,29 @@ class MapChoice:
     def solve(self, sums: AffineAccumulator) -> AffineMap:
         """The map of the pairs that were summed up.
 
-        Without a rule for λ, so few people that they are all in one fold leave it to generalised
-        cross-validation over images.
+        So few people that they are all in one fold leave a λ without a rule to generalised
+        cross-validation over images, and a rank that nobody gave at the largest.
 
         Raises:
-            FaceGeomError: When the rank is above min(p, q), or folds of people are too few.
+            FaceGeomError: When the rank is above min(p, q), or folds of people are too few for a
+                λ by `kfold`.
         """
+        rank = self.rank
+        if self.method == "low_rank" and rank is None and not _has_folds(sums):
+            rank = min(sums.folds[0].dimensions)
         return sums.solve(
             self.method,
             bias=self.bias,
             ridge=self.penalty(sums),
             scale=self.scale,
-            rank=self.rank,
+            rank=rank,
         )
 
     def penalty(self, sums: AffineAccumulator) -> float | str:
         """λ, or how it is chosen for these pairs."""
         if self.ridge is not None:
             return self.ridge
-        return "kfold" if sum(fold.count > 0 for fold in sums.folds) > 1 else "gcv"
+        return "kfold" if _has_folds(sums) else "gcv"
 
 
 def map_choices(entries: Any, defaults: Mapping[str, Any]) -> tuple[MapChoice, ...]:
@@ -98,6 +102,11 @@ def map_choices(entries: Any, defaults: Mapping[str, Any]) -> tuple[MapChoice, .
     if not found:
         raise FaceGeomError(f"maps must hold a map that is fitted: {', '.join(OPTIONS)}.")
     return tuple(found)
+
+
+def _has_folds(sums: AffineAccumulator) -> bool:
+    """Whether people are in two folds or more, so that they can choose."""
+    return sum(float(fold.count) > 0 for fold in sums.folds) > 1
 
 
 def _choice(entry: Any, defaults: Mapping[str, Any]) -> MapChoice:

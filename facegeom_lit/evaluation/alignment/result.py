@@ -15,6 +15,9 @@ NATIVE = "native"
 UNALIGNED = "none"
 """The map that changes nothing."""
 
+RECOVERED = "recovered"
+"""The figure that says what share of the way from no map to native a fitted map goes."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -55,8 +58,8 @@ class Index:
         set: Name of the set.
         name: `cka`, `mutual_knn` or `procrustes_disparity`.
         value: The index with its interval over people.
-        null: Its mean where rows are permuted.
-        p: Share of permutations that are at least as similar.
+        null: Its mean where people are permuted.
+        p: How often chance is at least as similar; see `SimilarityIndex`.
     """
 
     first: str
@@ -77,7 +80,7 @@ class Ladder:
         target: Model of the gallery.
         set: Name of the set.
         kind: `rank`: of the matrix of a low-rank map; `anchors`: paired images of the fit.
-        map: The map's method.
+        map: Name of the map.
         steps: Ranks, or numbers of images, increasing.
         figures: Rank-1 at each step with its interval.
         native: The target's own rank-1.
@@ -127,13 +130,13 @@ class Leakage:
         source: Model whose templates are mapped.
         target: Model into whose space they go.
         set: Name of the set.
-        map: The map's method.
+        map: Name of the map.
         attribute: What is read.
         source_native: Probe trained and judged on the source's templates.
         target_native: The same of the target's.
         mapped: Trained and judged on mapped templates.
         crossed: Trained on the target's own templates, judged on mapped ones.
-        chance: What permuted attributes give.
+        chance: What a probe that knows nothing gives.
     """
 
     source: str
@@ -156,7 +159,7 @@ class Survival:
         source: Model whose embeddings are mapped.
         target: Model into whose space they go.
         set: Name of the set.
-        map: The map's method.
+        map: Name of the map.
         attribute: The attribute.
         measure: `energy`, `response` … within people, or `ks_mean` and `ks_excess` across them.
         source_value: Of the source's own embeddings.
@@ -181,8 +184,8 @@ class Fusion:
 
     Attributes:
         set: Name of the set.
-        method: `scores`: mean of the models' scores; `features`: mean of the templates in the
-            common space; and so on.
+        method: `scores`: sum of the models' scores, each over its spread; `weighted_scores`;
+            `features`: mean of the templates in the common space; `concatenation`.
         models: The models.
         common: Model whose space is the common one; empty where none is needed.
         figures: Of the fusion, with intervals over people.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from facegeom_lit.evaluation.alignment.maps import MapChoice
 
 PREFERRED = "ridge"
-"""The map that is taken where none is named."""
+"""The map that is taken, or shown, where none is named."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -246,5 +245,5 @@ class AlignmentSet:
             )
 
 
-def _draw(seed: int, name: str) -> Any:
+def _draw(seed: int, name: str) -> bytes:
     return sha256(f"{seed} {name}".encode()).digest()

@@ -16,7 +16,9 @@ def transfer_cells(pair: Pair, settings: AlignmentSettings) -> list[Cell]:
     """Every map of a pair, fitted on one set and judged on each other one that both models share.
 
     People who fit the map do not judge it, should they be in both sets (`judging_for`); `recovered`
-    is then of the remaining people's native and unaligned figures.
+    is then of the remaining people's native and unaligned figures. A model whose mean is taken away
+    is centred on each set by that set's own fitting people, which spares its maps any shift between
+    the sets.
     """
     return [
         judged_cell(pair, source, choice, fitted_on, judged_on, judging)

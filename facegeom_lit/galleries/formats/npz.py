@@ -17,7 +17,7 @@ from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.galleries.array_block import bytes_of, native
 from facegeom_lit.galleries.formats.npy import read_header, write_header
 from facegeom_lit.galleries.formats.zipped_matrix import zipped_matrix
-from facegeom_lit.galleries.gallery import MODEL, Gallery, Layout, Rows
+from facegeom_lit.galleries.gallery import CARD, MODEL, Gallery, Layout, Rows
 from facegeom_lit.galleries.matrix import matrix_name
 from facegeom_lit.galleries.output import Output
 
@@ -78,10 +78,17 @@ class NpzGallery(Gallery):
             return self._rows.read(start, stop)
 
     def rewrite(self, output: Output, layout: Layout, rows: Rows) -> None:
-        """Write the archive anew; the matrix is stored uncompressed."""
+        """Write the archive anew; the matrix is stored uncompressed.
+
+        A matrix that is called by its model, as `facegeom embed` does, is called by the new one:
+        `facegeom evaluate` and `align` know models by these names.
+        """
         members = [self._members[name] for name in self.column_names()]
         others = [(info.filename, info.compress_type, self._blocks(info)) for info in members]
-        write(output, layout, self.key, rows, others)
+        named = layout.facts.get(CARD) if self.key == self.layout.facts.get(CARD) else None
+        taken = {*self._members, *layout.all_facts}
+        key = named if named and named not in taken else self.key
+        write(output, layout, key, rows, others)
 
     def _blocks(self, info: ZipInfo) -> Iterator[bytes]:
         with _damage_named(self.path), ZipFile(self.path) as archive, archive.open(info) as file:

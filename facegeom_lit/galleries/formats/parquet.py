@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.galleries.formats.parquet_writing import PREFIX, Beside, damage_named, write
 from facegeom_lit.galleries.gallery import MODEL, Gallery, Layout, Rows
 from facegeom_lit.galleries.output import Output
 
 EMBEDDING = "embedding"
 """Name of the column, unless another is given."""
-PREFIX = "facegeom."
-"""What the names of facts begin with in the metadata of a schema."""
 _BATCH = 4096
 _BUFFER = 1 << 20
 """Bytes of a column that are read at a time: a row group may be larger than memory."""
@@ -37,7 +35,7 @@ class ParquetGallery(Gallery):
     appends = False
 
     def __init__(self, path: Path, key: str | None = None) -> None:
-        with _damage_named(path):
+        with damage_named(path):
             self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER)
             schema, metadata = self._file.schema_arrow, self._file.metadata
         name = _column(path, schema, key)
@@ -67,7 +65,7 @@ class ParquetGallery(Gallery):
 
     def column(self, name: str) -> NDArray[Any]:
         """Read another column whole."""
-        with _damage_named(self.path):
+        with damage_named(self.path):
             column = self._file.read([name], use_threads=False).column(name)
             if pa.types.is_dictionary(column.type):
                 column = column.cast(column.type.value_type)
@@ -106,7 +104,7 @@ class ParquetGallery(Gallery):
         """Yield the embeddings from a row group on."""
         first = int(self._ends[group - 1]) if group else 0
         groups = list(range(group, len(self._ends)))
-        with _damage_named(self.path):
+        with damage_named(self.path):
             for batch in self._file.iter_batches(size, groups, [self.key], use_threads=False):
                 yield self._matrix(batch.column(0), first)
                 first += len(batch)
@@ -156,86 +154,6 @@ class ParquetGallery(Gallery):
         return {column.path_in_schema: column.compression.lower() for column in columns}
 
 
-class Beside:
-    """Other columns, taken so many rows at a time.
-
-    Args:
-        batches: The columns.
-        path: Where they come from, for messages.
-    """
-
-    def __init__(self, batches: Iterator[pa.RecordBatch], path: Path) -> None:
-        self._batches, self._path = batches, path
-        self._rest: list[pa.RecordBatch] = []
-
-    def take(self, count: int) -> pa.Table | None:
-        """Return the next rows; None where there are no columns."""
-        taken: list[pa.RecordBatch] = []
-        while count:
-            with _damage_named(self._path):
-                batch = self._rest.pop() if self._rest else next(self._batches, None)
-            if batch is None:
-                break
-            if len(batch) > count:
-                self._rest.append(batch.slice(count))
-                batch = batch.slice(0, count)
-            count -= len(batch)
-            taken.append(batch)
-        return pa.Table.from_batches(taken) if taken else None
-
-
-def write(
-    output: Output,
-    layout: Layout,
-    key: str,
-    rows: Rows,
-    others: Beside,
-    schema: pa.Schema,
-    metadata: Mapping[bytes, bytes],
-    codecs: Mapping[str, str] | str,
-) -> None:
-    """Write a table, a row group for each chunk.
-
-    Args:
-        output: Takes the bytes of the file.
-        layout: What it says of the embeddings.
-        key: Name of their column.
-        rows: The embeddings.
-        others: The other columns.
-        schema: Of the table.
-        metadata: What else its metadata hold.
-        codecs: Compression of each column.
-    """
-    facts = {(PREFIX + name).encode(): v.encode() for name, v in layout.all_facts.items()}
-    schema = schema.with_metadata({**metadata, **facts})
-    words = [name for name in schema.names if name != key]
-    kind = schema.field(key).type
-    with pq.ParquetWriter(
-        output,
-        schema,
-        compression=codecs or "snappy",
-        use_dictionary=words or False,
-    ) as writer:
-        for chunk in rows:
-            beside = others.take(len(chunk))
-            embeddings = _lists(chunk, kind)
-            columns = [
-                embeddings if name == key else beside.column(name)  # type: ignore[union-attr]
-                for name in schema.names
-            ]
-            writer.write_table(pa.table(columns, schema=schema), row_group_size=len(chunk))
-
-
-def _lists(chunk: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    values = pa.array(chunk.reshape(-1), kind.value_type)
-    if pa.types.is_fixed_size_list(kind):
-        return pa.FixedSizeListArray.from_arrays(values, type=kind)
-    large = pa.types.is_large_list(kind)
-    offsets = np.arange(len(chunk) + 1, dtype=np.int64 if large else np.int32) * chunk.shape[1]
-    made = pa.LargeListArray if large else pa.ListArray
-    return made.from_arrays(pa.array(offsets), values, type=kind)
-
-
 def _list_type(kind: pa.DataType, dimension: int) -> pa.DataType:
     return pa.list_(kind.value_field, dimension) if pa.types.is_fixed_size_list(kind) else kind
 
@@ -263,13 +181,3 @@ def _holds_embeddings(kind: pa.DataType) -> bool:
     listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     listed = listed or pa.types.is_fixed_size_list(kind)
     return listed and pa.types.is_floating(kind.value_type)
-
-
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise FaceGeomError(
-            f"{path} is no Parquet file, or damaged ({error}). Copy it again."
-        ) from error

@@ -13,7 +13,7 @@ from facegeom_lit.geometry.alignment.folds import FOLDS, take_by_fold
 from facegeom_lit.geometry.alignment.moments import Moments, check_pairs, sum_moments
 from facegeom_lit.geometry.alignment.solvers import Method, solve_affine, solve_low_rank
 
-__all__ = ["FOLDS", "AffineAccumulator", "AffineMap", "Method", "fit"]
+__all__ = ["AffineAccumulator", "AffineMap", "Method", "fit"]
 
 
 class AffineAccumulator:

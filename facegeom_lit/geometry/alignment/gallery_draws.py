@@ -22,23 +22,6 @@ CELLS = 2**22
 """Weights of probes that are held at a time."""
 
 
-def share_draws(hits: Tensor, group: Tensor, weights: Tensor) -> Tensor:
-    """Share of probes that hit, in each draw.
-
-    Args:
-        hits: Whether each probe counts, shape (P,).
-        group: Whom each probe is drawn with, shape (P,).
-        weights: How often each group was drawn, shape (R, I).
-
-    Returns:
-        Shape (R,), float64; NaN in a draw without probes.
-    """
-    count = weights.shape[1]
-    probes = torch.bincount(group, minlength=count).double()
-    found = torch.bincount(group, weights=hits.double(), minlength=count)
-    return (weights.double() @ found) / (weights.double() @ probes)
-
-
 def tpir_draws(
     found: OpenSetScores, group: Tensor, strangers: Tensor, weights: Tensor, fpir: float
 ) -> Tensor:

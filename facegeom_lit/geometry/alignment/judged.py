@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
@@ -90,20 +91,26 @@ def recovered(aligned: Judged, unaligned: Judged, native: Judged, name: str = "r
     """
     _check_paired(aligned, unaligned)
     _check_paired(aligned, native)
-    sign = -1 if name == "eer" else 1  # of errors, fewer are better
     values = [judged.value(name) for judged in (aligned, unaligned, native)]
     with_map, without, best = values
-    if with_map is None or without is None or best is None or sign * (best - without) <= 0:
+    if with_map is None or without is None or best is None or _sign(name) * (best - without) <= 0:
         return Interval(None, None, None, aligned.people[name])
     value = (with_map - without) / (best - without)
     draws = None
     if all(name in judged.draws for judged in (aligned, unaligned, native)):
-        gap = native.draws[name] - unaligned.draws[name]
-        share = (aligned.draws[name] - unaligned.draws[name]) / gap
-        defined = sign * gap > 0
-        if float((~defined).double().mean()) <= (1 - aligned.level) / 2:
-            draws = share[defined]
+        draws = recovered_draws(aligned, unaligned, native, name)
+        if float(draws.isnan().double().mean()) > (1 - aligned.level) / 2:
+            draws = None
     return _interval(aligned, name, value, draws)
+
+
+def recovered_draws(
+    aligned: Judged, unaligned: Judged, native: Judged, name: str = "rank1"
+) -> Tensor:
+    """`recovered` of every draw, (R,), float64; NaN where there was nothing to recover."""
+    gap = native.draws[name] - unaligned.draws[name]
+    share = (aligned.draws[name] - unaligned.draws[name]) / gap
+    return torch.where(_sign(name) * gap > 0, share, torch.nan)
 
 
 def _interval(judged: Judged, name: str, value: float | None, draws: Tensor | None) -> Interval:
@@ -113,6 +120,10 @@ def _interval(judged: Judged, name: str, value: float | None, draws: Tensor | No
         return Interval(value, None, None, people)
     low, high = percentiles(draws, judged.level)
     return Interval(value, low, high, people)
+
+
+def _sign(name: str) -> int:
+    return -1 if name == "eer" else 1  # of errors, fewer are better
 
 
 def _check_paired(first: Judged, second: Judged) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -15,19 +15,6 @@ from facegeom_lit.geometry.alignment.moments import Moments, check_pairs
 from facegeom_lit.geometry.alignment.people_permutation import permute_people
 from facegeom_lit.geometry.alignment.solvers import Method, solve_affine
 from facegeom_lit.geometry.points import Distance
-
-
-@dataclass(frozen=True)
-class NullRank:
-    """Rank-1 of maps that were fitted on permuted pairs.
-
-    Attributes:
-        mean: Over the permutations, in [0, 1].
-        std: Standard deviation; 0 of a single permutation.
-    """
-
-    mean: float
-    std: float
 
 
 @torch.no_grad()
@@ -43,7 +30,7 @@ def permuted_rank1(
     *,
     permutations: int = 5,
     seed: int = 0,
-) -> NullRank:
+) -> float:
     """Fit the same kind of map to pairs of different people, and judge it.
 
     People are permuted as wholes (`people_permutation`), and λ and rank stay those of the map: what
@@ -61,6 +48,9 @@ def permuted_rank1(
         distance: The target's own distance.
         permutations: At least 1.
         seed: Of the permutations.
+
+    Returns:
+        Rank-1 in [0, 1], the mean over the permutations.
 
     Raises:
         FaceGeomError: When rows are not finite or not paired, there is only one person to fit on,
@@ -85,8 +75,7 @@ def permuted_rank1(
         )
         ranks = judge.ranks(refitted(probes), gallery, distance)
         shares.append((ranks == 1).double().mean())
-    found = torch.stack(shares)
-    return NullRank(float(found.mean()), float(found.std(unbiased=len(found) > 1)))
+    return float(torch.stack(shares).mean())
 
 
 def _crossed(moments: Moments, cross: Tensor) -> Moments:

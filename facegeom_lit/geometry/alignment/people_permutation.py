@@ -23,10 +23,13 @@ def permute_people(labels: Tensor, generator: torch.Generator) -> Tensor:
     permutation of images.
 
     Where numbers of images differ, people change places among `WINDOW` neighbours in the order of
-    these numbers, equal ones in random order, and the images left over go to neighbours too. Of
-    unrelated models that recognise people, p ≤ 0.05 was then found in 5 % of studies of people with
-    equal numbers; of 2–12 images each, in 5 % for 150 people, and in 5 % (mutual k-NN), 7 % (CKA)
-    and 10 % (disparity) for 40.
+    these numbers, equal ones in random order, and the images left over go to neighbours too. This
+    breaks some people up, and few large ones can change places in few ways, so that a p-value of
+    the permutations is too small where numbers differ much. Of unrelated models that recognise
+    people, p ≤ 0.05 was found in 5 % of studies of 5 to 40 people with equal numbers (but in 20 %
+    of 3 people, and 10 % of 4); of 2–12 images each, in 5 % for 150 people, and in 5 % (mutual
+    k-NN) and 10 % (CKA, disparity) for 40; of 1–30 images each, in 5 % and 9 % for 40, and in 10 %
+    and 19 % for 20. Larger windows make it worse.
 
     Args:
         labels: Identity of each row, shape (N,).

@@ -7,6 +7,10 @@ from torch import Tensor
 
 from facegeom_lit.geometry.alignment.moments import Products
 
+FEWEST_ROUNDINGS = 64
+"""Rounding of float32 embeddings alone leaves eigenvalues of some ten to thirty float64 roundings
+of the largest, however many rows there are."""
+
 
 class Spectrum:
     """Least squares in the eigenbasis of XᵀX, where every direction is fitted by itself.
@@ -37,7 +41,7 @@ class Spectrum:
         """
         if penalty > 0:
             return (self.values + penalty).reciprocal()
-        size = max(self.count, len(self.values))
+        size = max(len(self.values), FEWEST_ROUNDINGS)
         floor = self.values.max() * size * torch.finfo(torch.float64).eps
         return torch.where(self.values > floor, self.values.reciprocal(), 0.0)
 

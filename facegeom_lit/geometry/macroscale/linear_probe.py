@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.geometry.macroscale.probes import resampled_accuracies
+from facegeom_lit.geometry.macroscale.probes import logistic, resampled_accuracies
 from facegeom_lit.geometry.points import Distance, check_distance, check_points, normalized
 from facegeom_lit.geometry.statistics import FEWEST, Interval, check_bootstrap, percentiles
 
@@ -68,9 +66,7 @@ def train_probe(
     points = templates.double().cpu()
     mean = points.mean(dim=0) if distance == "euclidean" else torch.zeros_like(points[0])
     points = normalized(points) if distance == "cosine" else points - mean
-    with threadpool_limits(1):  # threads of such small products wait more than they work
-        model = LogisticRegression(max_iter=1000, class_weight="balanced")
-        model.fit(points.numpy(), known)
+    model = logistic(points.numpy(), known, balanced=True)
     weights = torch.from_numpy(np.ascontiguousarray(model.coef_[0]))
     return LinearProbe(weights, float(model.intercept_[0]) - float(weights @ mean), distance)
 

@@ -119,10 +119,23 @@ def _read(
         if target[fitted].min() == target[fitted].max():  # people with all images of one kind
             read[judged] = target[fitted[0]]
             continue
-        with threadpool_limits(1):  # threads of such small products wait more than they work
-            model = LogisticRegression(max_iter=1000).fit(points[fitted], target[fitted])
-        read[judged] = model.predict(points[judged])
+        read[judged] = logistic(points[fitted], target[fitted]).predict(points[judged])
     return read
+
+
+def logistic(
+    points: NDArray[np.float64], target: NDArray[np.bool_], *, balanced: bool = False
+) -> LogisticRegression:
+    """Fit a logistic regression, scikit-learn's with its own defaults (L2, C = 1).
+
+    Args:
+        points: Shape (N, D).
+        target: Whether each has the attribute, (N,), some but not all.
+        balanced: Weight both sides equally.
+    """
+    model = LogisticRegression(max_iter=1000, class_weight="balanced" if balanced else None)
+    with threadpool_limits(1):  # threads of such small products wait more than they work
+        return model.fit(points, target)
 
 
 def resampled_accuracies(

@@ -81,6 +81,11 @@ class Compatible(Objective):
             raise FaceGeomError(f"objective.batches must be at least 1, got {batches}.")
         if ridge <= 0:
             raise FaceGeomError(f"objective.ridge must be positive, got {ridge}.")
+        if not callable(goal):
+            raise FaceGeomError(
+                f"objective.goal must be an objective, got {goal}. Choose one of its group: "
+                "objective@objective.goal=invariance."
+            )
         self.goal = goal if isinstance(goal, Objective) else goal(dimension=dimension)
         if isinstance(self.goal, Compatible):
             raise FaceGeomError(

@@ -54,10 +54,11 @@ def test_what_is_wrong_is_named(entries: Any, message: str) -> None:
         map_choices(entries, {"bias": True})
 
 
-def test_people_of_one_fold_leave_the_penalty_to_gcv() -> None:
+def test_people_of_one_fold_choose_neither_a_penalty_nor_a_rank() -> None:
     x = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
     sums = AffineAccumulator()
     sums.update(x, x, torch.zeros(12, dtype=torch.long))
     assert MapChoice("ridge", "ridge").solve(sums).ridge is not None
+    assert MapChoice("low", "low_rank").solve(sums).rank == 3
     with pytest.raises(FaceGeomError, match="two folds"):
         MapChoice("ridge", "ridge", ridge="kfold").solve(sums)

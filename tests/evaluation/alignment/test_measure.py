@@ -9,10 +9,10 @@ import torch
 from evaluation.alignment.made_models import FAST, made_set
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.alignment.cells import RECOVERED, own_cells
+from facegeom_lit.evaluation.alignment.cells import own_cells
 from facegeom_lit.evaluation.alignment.families import families, largest_gap
 from facegeom_lit.evaluation.alignment.indices import indices_notes, similarity_indices
-from facegeom_lit.evaluation.alignment.ladders import ladders, share_interval
+from facegeom_lit.evaluation.alignment.ladders import ladders
 from facegeom_lit.evaluation.alignment.measure import (
     Part,
     assembled,
@@ -21,7 +21,8 @@ from facegeom_lit.evaluation.alignment.measure import (
     measure_set,
 )
 from facegeom_lit.evaluation.alignment.pair import Pair
-from facegeom_lit.evaluation.alignment.result import NATIVE, Cell
+from facegeom_lit.evaluation.alignment.result import NATIVE, RECOVERED, Cell
+from facegeom_lit.evaluation.alignment.sets import AlignmentSet
 from facegeom_lit.evaluation.alignment.settings import LadderSettings
 from facegeom_lit.evaluation.alignment.store import kept_part, part_key
 from facegeom_lit.evaluation.alignment.transfer import transfer_cells, transfer_notes
@@ -152,17 +153,6 @@ def test_curves_rise_to_the_whole_map() -> None:
     assert steps == [(3,), (3,), (10,), (10,)]
 
 
-def test_a_share_counts_probes_and_resamples_people() -> None:
-    hits, owner = torch.tensor([1.0, 0, 0, 0]), torch.tensor([0, 1, 1, 1])
-    found = share_interval(hits, owner, FAST.judge)
-    assert (found.value, found.count) == (0.25, 2)
-    owner = torch.arange(20).repeat(3)
-    found = share_interval((torch.arange(60) % 2).double(), owner, FAST.judge)
-    assert found.low < found.value == 0.5 < found.high  # type: ignore[operator]
-    none = replace(FAST.judge, resamples=0)
-    assert share_interval(hits, torch.zeros(4, dtype=torch.long), none).low is None
-
-
 def test_a_model_of_two_dimensions_is_two_models() -> None:
     first, second = made_set("first", ("one", "wide")), made_set("second", ("one",))
     second.add("wide", torch.randn(96, 5), "cosine")
@@ -226,6 +216,12 @@ def test_few_images_allow_fewer_neighbours_or_none() -> None:
         assert indices_notes(data, settings) == said
         found = similarity_indices(Pair("one", "turned", [data]), settings)
         assert len(found) == (0 if "too few" in said[0] else 3)
+    few = made_set(models=("one",), people=30, images=6)
+    keep = (few.labels > 20) | (torch.arange(len(few.labels)) % 3 == 0)
+    uneven = AlignmentSet(
+        "uneven", few.labels[keep], few.people, fit_share=0.5, settings=SHORT.judge, seed=0
+    )
+    assert "p of the similarity indices is too small" in indices_notes(uneven, settings)[1]
 
 
 def test_parts_are_kept_whole_and_measured_anew_where_they_are_damaged(tmp_path: Path) -> None:

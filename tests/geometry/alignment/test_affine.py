@@ -292,3 +292,12 @@ def test_real_models_align(real_data: Path) -> None:
         assert rank_1("none") <= 0.012
         assert 0.78 <= rank_1("procrustes") <= 0.88
         assert 0.78 <= rank_1("ridge", ridge=1.0) <= 0.88
+
+
+def test_many_pairs_do_not_hide_a_small_direction() -> None:
+    x = torch.randn(200_000, 2, generator=torch.Generator().manual_seed(0))
+    x[:, 1] *= 3e-6  # 1e-11 of the variance, which the rounding of sums over rows does not reach
+    y = x[:, 1:] / 3e-6
+    assert fit(x, y, method="linear").matrix[1, 0] * 3e-6 == pytest.approx(1, abs=1e-4)
+    copied = torch.cat([x[:500, :1], 0.3 * x[:500, :1], 7 * x[:500, :1]], dim=1)
+    assert fit(copied, y[:500], method="linear").matrix.abs().max() < 1

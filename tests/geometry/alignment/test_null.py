@@ -45,8 +45,7 @@ def test_agrees_with_fitting_permuted_pairs(options) -> None:
         mapping, x[fitted], y[fitted], labels[fitted], judge, x[judging], y[judging], "cosine",
         permutations=3, seed=4,
     )  # fmt: skip
-    assert found.mean == pytest.approx(float(expected.mean()), abs=1e-12)
-    assert found.std == pytest.approx(float(expected.std()), abs=1e-12)
+    assert found == pytest.approx(float(expected.mean()), abs=1e-12)
 
 
 def test_chance_is_chance() -> None:
@@ -58,7 +57,6 @@ def test_chance_is_chance() -> None:
     found = permuted_rank1(*arguments, "euclidean", permutations=10)
     aligned = judge.measure(mapping(x[judging]), y[judging], "euclidean").figures["rank1"]
     assert aligned > 0.8
-    assert found.mean < 0.1  # one of 40
-    assert permuted_rank1(*arguments, "euclidean", permutations=1).std == 0.0
+    assert found < 0.1  # one of 40
     with pytest.raises(FaceGeomError, match="permutations"):
         permuted_rank1(*arguments, "euclidean", permutations=0)

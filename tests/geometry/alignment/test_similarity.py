@@ -10,15 +10,13 @@ from torch import Tensor
 
 from facegeom_lit.errors import FaceGeomError
 from facegeom_lit.geometry.alignment import neighbor_similarity
+from facegeom_lit.geometry.alignment.cka import debiased_cka
+from facegeom_lit.geometry.alignment.disparity import procrustes_disparity
 from facegeom_lit.geometry.alignment.jackknife import jackknife_interval, person_groups
 from facegeom_lit.geometry.alignment.linear_similarity import LinearSimilarity
+from facegeom_lit.geometry.alignment.mutual_neighbors import mutual_knn
 from facegeom_lit.geometry.alignment.neighbor_similarity import NeighborSimilarity
-from facegeom_lit.geometry.alignment.similarity import (
-    debiased_cka,
-    mutual_knn,
-    procrustes_disparity,
-    similarity,
-)
+from facegeom_lit.geometry.alignment.similarity import similarity
 from facegeom_lit.geometry.points import comparable
 from tests.reference import similarity as reference
 
