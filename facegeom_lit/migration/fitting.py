@@ -50,10 +50,11 @@ def fit_migration(
         FaceGeomError: When there are too few people or images, or an argument is out of range.
     """
     fits, is_judge = split_people(anchors.labels, judges, judging.seed)
-    if int(fits.sum()) < 2:
+    if (left := len(anchors.labels[fits].unique())) < 2:
         raise FaceGeomError(
-            f"A share of {judges:g} of the people judges, which leaves {int(fits.sum())} of "
-            f"{len(anchors)} anchor images to fit a map on. Give more people, or a smaller share."
+            f"A share of {judges:g} of the people judges, which leaves {left} of "
+            f"{len(people_of(anchors))} to fit a map on. Give more people, or a smaller share: "
+            "judges=…."
         )
     fitting, others = anchors.select(fits), anchors.select(is_judge)
     judge = judging.judge(others)
