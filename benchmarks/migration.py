@@ -49,6 +49,7 @@ from tqdm import tqdm
 
 from facegeom_lit.galleries import open_gallery, rewrite_gallery, write_gallery
 from facegeom_lit.galleries.rewriting import ROWS
+from facegeom_lit.geometry.side_by_side import SideBySide
 
 RESULTS = Path(__file__).parent / "results" / "migration.csv"
 DIMENSION = 512
@@ -94,9 +95,16 @@ class Migration:
 def migrated(source: Path) -> None:
     """Rewrite a gallery through the map, and delete what came out."""
     output = source.with_name(f"new-{source.name}")
-    rewrite_gallery(
-        open_gallery(source), output, Migration(), dimension=DIMENSION, model="new", facts={}
-    )
+    with SideBySide(torch.device("cpu")) as workers:
+        rewrite_gallery(
+            open_gallery(source),
+            output,
+            Migration(),
+            dimension=DIMENSION,
+            model="new",
+            facts={},
+            threads=workers.number,
+        )
     output.unlink()
     output.with_name(output.name + ".sha256").unlink()
 

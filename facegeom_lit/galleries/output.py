@@ -11,6 +11,8 @@ from typing import Any
 
 _WAITING = 3
 """Works on blocks, two for each, that may be left undone: more would only take memory."""
+_SYNCED = 1 << 26
+"""Bytes after which the disk is waited for, so that there is little to wait for at the end."""
 
 
 class Output:
@@ -33,6 +35,7 @@ class Output:
     def __init__(self, path: Path, position: int = 0, digest: Any = None) -> None:
         self.path = path
         self.position = self._present = position
+        self._unsynced = 0
         self._digest = sha256() if digest is None else digest
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         os.ftruncate(self._file, position)
@@ -99,5 +102,9 @@ class Output:
             self._pending.popleft().result()
 
     def _put(self, block: memoryview) -> None:
+        self._unsynced += len(block)
         while block:
             block = block[os.write(self._file, block) :]
+        if self._unsynced >= _SYNCED:
+            os.fsync(self._file)
+            self._unsynced = 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ def rewrite_gallery(
     facts: Mapping[str, str],
     key: str = "",
     rows: int = ROWS,
+    threads: int = 1,
 ) -> str:
     """Write a gallery of the same format with transformed embeddings and all else carried over.
 
@@ -53,7 +56,8 @@ def rewrite_gallery(
         gallery: What to read.
         output: The file to write, of the gallery's suffix.
         transform: Takes rows (n, D), float32 or, of a float64 gallery, float64, and returns (n, E)
-            in memory that it does not use again: they may be written while it makes the next.
+            in memory that it does not use again: they may be written while it makes the next. It
+            is called in several threads at a time.
         dimension: E.
         model: Hash of the face model that the new embeddings are of.
         facts: What else is known of them; they replace those of the gallery that have the same
@@ -61,6 +65,7 @@ def rewrite_gallery(
         key: What names the transformation, such as the hash of a map's file: work that was begun
             with another is not gone on with. `model`, `facts` and `dimension` count in any case.
         rows: Rows at a time.
+        threads: So many times side by side. The bytes do not depend on it.
 
     Returns:
         SHA-256 of the file, 64 hex digits: also when it was complete before.
@@ -83,7 +88,7 @@ def rewrite_gallery(
     with disk_errors_named(output, _KEPT):
         output.parent.mkdir(parents=True, exist_ok=True)
         with only_writer(output):
-            digest = _write(gallery, output, transform, layout, job, rows)
+            digest = _write(gallery, output, transform, layout, job, rows, threads)
             if _job(gallery, layout, key, rows) != job:
                 raise FaceGeomError(
                     f"{gallery.path} was changed while it was read. Run the same command again."
@@ -131,7 +136,13 @@ def _rows_path(output: Path) -> Path:
 
 
 def _write(
-    gallery: Gallery, output: Path, transform: Transform, layout: Layout, job: str, rows: int
+    gallery: Gallery,
+    output: Path,
+    transform: Transform,
+    layout: Layout,
+    job: str,
+    rows: int,
+    threads: int,
 ) -> str:
     """Write the part, going on where it was; return its SHA-256."""
     part = part_path(output)
@@ -139,7 +150,7 @@ def _write(
     with closing(JournaledOutput(work, job)) as journaled:
         if journaled.damaged:
             tqdm.write(f"{work} is damaged after row {journaled.rows_done}: done again from there.")
-        chunks = _chunks(gallery, journaled, transform, layout, rows)
+        chunks = _chunks(gallery, journaled, transform, layout, rows, threads)
         if gallery.appends:
             gallery.rewrite(journaled, layout, chunks)
             digest = journaled.finish()
@@ -157,15 +168,25 @@ def _write(
 
 
 def _chunks(
-    gallery: Gallery, part: JournaledOutput, transform: Transform, layout: Layout, rows: int
+    gallery: Gallery,
+    part: JournaledOutput,
+    transform: Transform,
+    layout: Layout,
+    rows: int,
+    threads: int,
 ) -> Iterator[NDArray[Any]]:
     """Yield the new embeddings: first those that stand in the part already, then others."""
     begin, size = part.rows_done, layout.dimension * layout.dtype.itemsize
     for start in range(0, begin, rows):
         data = part.read(part.position, (min(start + rows, begin) - start) * size)
         yield np.frombuffer(data, layout.dtype).reshape(-1, layout.dimension)
+
+    def made(start: int) -> NDArray[Any]:
+        return _transformed(transform, _read(gallery, start, rows), layout, start)
+
+    starts = range(begin, layout.count, rows)
     with (
-        ThreadPoolExecutor(1, "gallery") as reader,
+        ThreadPoolExecutor(threads, "gallery") as pool,
         tqdm(
             total=layout.count,
             initial=begin,
@@ -174,13 +195,15 @@ def _chunks(
             desc=f"rewrite {gallery.path.name}",
         ) as bar,
     ):
-        following = reader.submit(_read, gallery, begin, rows)
-        for start in range(begin, layout.count, rows):
-            given = following.result()
-            following = reader.submit(_read, gallery, start + rows, rows)
-            yield _transformed(transform, given, layout, start)
-            part.done(start + len(given))
-            bar.update(len(given))
+        ahead = threads + 1
+        waiting = deque(pool.submit(made, start) for start in starts[:ahead])
+        for start, following in zip_longest(starts, starts[ahead:]):
+            chunk = waiting.popleft().result()
+            if following is not None:
+                waiting.append(pool.submit(made, following))
+            yield chunk
+            part.done(start + len(chunk))
+            bar.update(len(chunk))
 
 
 def _read(gallery: Gallery, start: int, rows: int) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def rewrite_and_die(path: Path, chunks: int) -> None:
     def transform(rows: NDArray[Any]) -> NDArray[Any]:
         left[0] -= 1
         if left[0] < 0:
+            time.sleep(0.1)  # such small chunks are computed before the first one is written
             killed()
         return mapped(rows)
 
