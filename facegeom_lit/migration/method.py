@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from facegeom_lit.errors import FaceGeomError
-from facegeom_lit.evaluation.alignment.maps import OPTIONS
+from facegeom_lit.evaluation.alignment.maps import OPTIONS, MapChoice
 from facegeom_lit.geometry.alignment.affine import AffineAccumulator, AffineMap, Method
 
 
@@ -45,8 +45,8 @@ class MapMethod:
                 )
 
     def solve(self, sums: AffineAccumulator) -> AffineMap:
-        """The map of these sums."""
-        bias = self.bias and self.method != "none"
-        return sums.solve(
-            self.method, bias=bias, ridge=self.ridge, rank=self.rank, scale=self.scale
-        )
+        """The map of these sums, as `MapChoice` solves it."""
+        if self.method == "none":
+            return sums.solve("none")
+        choice = MapChoice(self.method, self.method, self.bias, self.ridge, self.scale, self.rank)
+        return choice.solve(sums)

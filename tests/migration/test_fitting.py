@@ -8,6 +8,7 @@ import torch
 from migration import migration_cases as cases
 
 from facegeom_lit.errors import FaceGeomError
+from facegeom_lit.geometry.alignment.affine import AffineAccumulator
 from facegeom_lit.geometry.statistics import Interval
 from facegeom_lit.migration.anchors import advice, anchor_steps
 from facegeom_lit.migration.card import MAPPED, OLD, REENROLLED, UNMAPPED, AnchorCurve
@@ -78,6 +79,14 @@ def test_anchor_curve_rises_and_says_what_is_enough(migration: MigrationMap) -> 
     assert told(0.5, 0.8, 0.805, 0.807).startswith("From 200 anchor images on")
     assert "too few: the last step, from 200, still gained 0.100" in told(0.5, 0.8, 0.9)
     assert "too few to say" in told(0.5)
+
+
+def test_people_of_one_fold_leave_the_penalty_to_generalised_cross_validation() -> None:
+    pairs = cases.pairs(people=8)
+    sums = AffineAccumulator()
+    sums.update(pairs.old, pairs.new, torch.zeros_like(pairs.labels))
+    expected = sums.solve("ridge", ridge="gcv")
+    assert torch.equal(MapMethod().solve(sums).matrix, expected.matrix)
 
 
 def test_too_little_to_fit_or_to_judge_is_refused() -> None:
